@@ -42,7 +42,7 @@ def demo(exercise: str) -> Path:
     return outs() / "demo" / exercise
 
 
-def ledger(*, profile: str, source: str) -> Path:
+def ledger(profile: str, source: str) -> Path:
     """Folder of the runs: the published ones apart from all others.
 
     Parameters
