@@ -1,0 +1,56 @@
+"""How a network learns, in one frozen dataclass."""
+
+from dataclasses import dataclass
+
+from ..augment import checked_names
+
+SCHEDULES = ("onecycle", "cosine")
+LOSSES = ("cross_entropy", "focal")
+CLASS_WEIGHTS = ("balanced", "none")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network learns."""
+
+    fs: float = 250.0  # hertz, of the windows; the augmentation needs it
+    epochs: int = 20
+    batch_size: int = 128
+    lr: float = 3e-3  # the highest rate of the schedule
+    weight_decay: float = 1e-2  # on weight matrices and filters only
+    schedule: str = "onecycle"
+    warmup: float = 0.2  # part of all steps that "onecycle" spends rising
+    loss: str = "cross_entropy"
+    focal_gamma: float = 2.0  # how much "focal" turns away from easy windows
+    class_weights: str = "balanced"
+    label_smoothing: float = 0.0
+    clip_norm: float = 1.0  # longest gradient; 0 leaves it
+    patience: int = 0  # epochs without a better validation loss before stopping; 0 never stops
+    augment: tuple[str, ...] = ()
+    augment_probability: float = 0.5
+    seed: int = 0  # order of the windows, dropout, augmentation
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "augment", checked_names(self.augment))
+        choices = {
+            "schedule": SCHEDULES,
+            "loss": LOSSES,
+            "class_weights": CLASS_WEIGHTS,
+            "device": DEVICES,
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"unknown {name} {getattr(self, name)!r}, expected one of {', '.join(known)}"
+                )
+        for name in ("fs", "epochs", "batch_size", "lr"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in ("weight_decay", "focal_gamma", "clip_norm", "patience"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("warmup", "label_smoothing", "augment_probability"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
