@@ -1,0 +1,116 @@
+"""The command line: thin, each command one call into the library.
+
+Chapter: "How to run".
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+import yaml
+
+app = typer.Typer(
+    help="Run the book, render it, fetch its data.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+
+
+@app.command()
+def book(
+    profile: Annotated[str, typer.Option(help="A profile of book/profiles.yml.")] = "demo",
+    chapter: Annotated[
+        list[str] | None, typer.Option("--chapter", "-c", help="Exercise or page to run; repeat.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="name=value; repeat.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Run pages that are up to date, too.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run the pages that changed and render the site."""
+    from ecglib import publish
+
+    index = publish.build(
+        profile,
+        chapters=chapter or (),
+        parameters=_parameters(parameter or ()),
+        force=force,
+        progress=not quiet,
+    )
+    typer.echo(f"read it at {(index / 'index.html').as_uri()}")
+
+
+@app.command()
+def site(quiet: Quiet = False) -> None:
+    """Render the published edition; nothing is run."""
+    from ecglib import site
+
+    index = site.render_published(progress=not quiet)
+    typer.echo(f"read it at {(index / 'index.html').as_uri()}")
+
+
+@app.command()
+def data(
+    names: Annotated[list[str] | None, typer.Argument(help="Databases; all by default.")] = None,
+    mirror: Annotated[
+        str | None, typer.Option(help="Folder or address laid out as PhysioNet is.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch the public databases; what is there is left alone."""
+    from ecglib import fetch
+
+    for name in names or fetch.DATABASES:
+        typer.echo(fetch.fetch(name, mirror=mirror, progress=not quiet))
+
+
+@app.command()
+def prepare(
+    source: Annotated[str, typer.Option(help="auto, real, course or synthetic.")] = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Cut the recordings into windows and keep them as Parquet."""
+    from ecglib import datasets
+
+    windows = datasets.shock(source=source, progress=not quiet)
+    patients = windows.table["patient"].nunique()
+    typer.echo(f"{windows.source}: {len(windows)} windows of {patients} patients")
+
+
+@app.command()
+def readme(
+    check: Annotated[bool, typer.Option(help="Only tell whether it is in step.")] = False,
+) -> None:
+    """Write the headline results of metrics.json into README.md."""
+    from ecglib import readme
+
+    if check and not readme.in_step():
+        raise ValueError("README.md is not in step with metrics.json: run `ecglib readme`")
+    if not check:
+        readme.write()
+
+
+def _parameters(pairs: list[str] | tuple) -> dict:
+    """``epochs=3`` to a dict; values are read as YAML, as papermill's are."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise ValueError(f"need a parameter as name=value, got {pair!r}")
+        found[name] = yaml.safe_load(value)
+    return found
+
+
+def main() -> None:
+    """Run a command; what goes wrong is told in a line, with exit status 1."""
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError) as error:
+        sys.exit(f"ecglib: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
