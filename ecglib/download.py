@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 ATTEMPTS = 3  # each resumes where the one before broke off
 TIMEOUT_S = (10, 60)  # to connect, to wait for the next bytes
-CHUNK = 2**18
+CHUNK = 2**14  # bytes; what is lost at most when a connection breaks
 MIRROR_HELP = "name a mirror: an address or a folder in ECGLIB_MIRROR, or `make data MIRROR=…`"
 
 
@@ -79,7 +79,7 @@ def _resume(url: str, output_file: str, _pooch: Any, *, part: Path, progress: bo
         except requests.HTTPError:
             raise
         except requests.RequestException:
-            if attempt == ATTEMPTS:
+            if attempt == ATTEMPTS or not part.exists():
                 raise
     part.replace(output_file)
 
@@ -92,7 +92,7 @@ def _append_rest(url: str, part: Path, *, progress: bool) -> None:
             if answer.headers.get("Content-Range") == f"bytes */{have}":
                 return
             part.unlink()
-            raise requests.ConnectionError(f"{part.name} does not fit {url}")
+            return _append_rest(url, part, progress=progress)
         answer.raise_for_status()
         if answer.status_code != 206 or not _continues(answer, have):
             have = 0
