@@ -13,7 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
@@ -24,8 +24,12 @@ from ecglib.metrics import binary_scores, reliability
 SPLIT_COLOURS = {"train": "#0072B2", "validation": "#D55E00", "test": "#009E73"}
 SPLIT_LINES = {"train": "-", "validation": "--", "test": ":"}
 SHOCK = ("non-shockable", "shockable")
-WRONG, RIGHT, PALE = "#D55E00", "#0072B2", "0.55"
-PAPER = {"minor": "#f9e3df", "major": "#eab5ac"}
+WRONG, RIGHT, PALE = "#D55E00", "#0072B2", "0.45"
+SQUARES = {  # seconds, millivolt, colour, line width, layer
+    "minor": (0.04, 0.1, "#f9e3df", 0.4, 0.5),
+    "major": (0.2, 0.5, "#eab5ac", 0.7, 0.6),
+}
+BACKED = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
 LABELS = {
     "sensitivity": "sensitivity (%)",
     "specificity": "specificity (%)",
@@ -33,8 +37,8 @@ LABELS = {
     "f1": "F1 (%)",
     "roc_auc": "area under ROC",
     "average_precision": "average precision",
-    "brier": "Brier score",
-    "ece": "calibration error",
+    "brier": "Brier score (low is good)",
+    "ece": "calibration error (low is good)",
     "accuracy": "accuracy (%)",
 }
 LOWER_IS_BETTER = ("brier", "ece")
@@ -105,8 +109,9 @@ def calibration(
     ax.errorbar(bins["predicted"], bins["observed"], error, label="observed, 95 %", **mark)
     ax.set(xlabel="predicted P(shock)", ylabel="observed share of shockable", aspect="equal")
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.16, 1.16), yticks=np.linspace(0, 1, 6))
-    ax.text(0.5, 1.08, f"shockable: {int(y.sum()):,} windows", ha="center", va="center", size=8)
-    ax.text(0.5, -0.08, f"not: {int((1 - y).sum()):,} windows", ha="center", va="center", size=8)
+    for height, name, n in ((1.08, SHOCK[1], y.sum()), (-0.08, SHOCK[0], (1 - y).sum())):
+        text = f"{name}: {int(n):,} windows"
+        ax.text(0.5, height, text, ha="center", va="center", size=8, bbox=BACKED)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), title=split)
     return ax
 
@@ -149,26 +154,32 @@ def ecg_paper(
         if leads is not None:
             ax.text(start_s + 0.04, middle + limit - 0.12, leads[row], size=8, va="top")
     note = "25 mm/s, 10 mm/mV" + (f"; cut at ±{limit:g} mV" if largest > limit else "")
-    ax.text(0.995, 0.01, note, size=7, ha="right", va="bottom", transform=ax.transAxes)
+    ax.text(0.995, 0.02, note, size=7, ha="right", transform=ax.transAxes, bbox=BACKED)
     ax.set(xlim=(start_s, start_s + duration), ylim=(limit - 2 * limit * len(rows), limit))
     ax.set(xlabel="time (s)", ylabel="ECG (mV)", aspect=10 / 25)  # 1 mV is 10 mm, 1 s is 25 mm
-    fine = duration <= 12  # a longer strip would be all lines
-    for axis, square, label in ((ax.xaxis, 0.2, 1.0), (ax.yaxis, 0.5, 1.0)):
-        axis.set_major_locator(MultipleLocator(square))
-        axis.set_minor_locator(MultipleLocator(square / 5 if fine else square))
-        axis.set_major_formatter(FuncFormatter(lambda v, _, s=label: _whole(v, step=s)))
-        axis.grid(True, which="minor", color=PAPER["minor"], lw=0.4)
-        axis.grid(True, which="major", color=PAPER["major"], lw=0.7)
-    ax.tick_params(which="both", length=0)
+    ax.grid(False)
+    _squares(ax, "major")
+    if duration <= 12:  # a longer strip would be all lines
+        _squares(ax, "minor")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+    ax.yaxis.set_major_locator(MultipleLocator(1))
+    ax.tick_params(length=0)
     if len(rows) > 1:
         ax.tick_params(axis="y", labelleft=False)
         ax.set_ylabel("ECG (large square 0.5 mV)")
     return ax
 
 
-def _whole(value: float, *, step: float) -> str:
-    """A tick label at multiples of `step` only: five squares a second leave no room for more."""
-    return f"{value:.0f}" if abs(value / step - round(value / step)) < 1e-6 else ""
+def _squares(ax: Axes, size: str) -> None:
+    """Rule the paper; the large squares lie over the small ones, both below the trace."""
+    seconds, millivolt, colour, width, zorder = SQUARES[size]
+    for ruler, step, along, across in (
+        (ax.vlines, seconds, ax.get_xlim(), ax.get_ylim()),
+        (ax.hlines, millivolt, ax.get_ylim(), ax.get_xlim()),
+    ):
+        first, last = np.ceil(along[0] / step - 1e-6), np.floor(along[1] / step + 1e-6)
+        places = step * np.arange(first, last + 1)
+        ruler(places, *across, color=colour, lw=width, zorder=zorder, label=f"_{size}")
 
 
 def examples(
@@ -244,7 +255,7 @@ def metrics_table(
         good.append([1 - v if metric in LOWER_IS_BETTER else v for v in values])
         text.append([_cell(cell, metric) for cell in cells])
     sns.heatmap(
-        np.array(good, dtype=float),
+        np.nan_to_num(np.array(good, dtype=float)),  # undefined: pale, and a dash
         annot=np.array(text),
         fmt="",
         cmap="Blues",
@@ -369,6 +380,10 @@ def forest(
         colour, face = (PALE, "white") if name in baselines else (RIGHT, RIGHT)
         ax.plot([factor * d["low"], factor * d["high"]], [row, row], color=colour, lw=2)
         ax.plot(factor * d["value"], row, "o", color=colour, mfc=face, ms=7)
+        note = f"{factor * d['value']:.1f}"
+        if np.isfinite(d["low"]):
+            note += f" ({factor * d['low']:.1f} to {factor * d['high']:.1f})"
+        ax.text(1.02, row, note, size=9, va="center", transform=ax.get_yaxis_transform())
     for (name, value), line in zip(
         (references or {}).items(), ("--", ":", "-.", "-"), strict=False
     ):
@@ -402,11 +417,12 @@ def by_record(
     hatch = {"color": RIGHT, "hatch": "///", "edgecolor": "white"}
     ax.barh(rows, worst["needless"], left=worst["missed"], label="needless shocks", **hatch)
     labels = [f"{name} (of {n:,})" for name, n in worst["windows"].items()]
-    ax.set(yticks=rows, yticklabels=labels, xlabel="windows in error", ylabel="record (windows)")
+    shown = f"{worst['all'].sum():,} of {errors['all'].sum():,} errors"
+    ax.set(yticks=rows, yticklabels=labels, ylabel="record (windows)")
+    ax.set(xlabel=f"windows in error ({shown}, {len(worst)} of {len(errors)} records)")
     ax.set_ylim(max(len(worst), 1) - 0.4, -0.6)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    shown = f"{worst['all'].sum():,} of {errors['all'].sum():,} errors"
-    ax.legend(title=f"{shown}, {len(worst)} of {len(errors)} records")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     ax.grid(False, axis="y")
     return ax
 
@@ -423,14 +439,17 @@ def aha(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         colour = colours.get(row.verdict, PALE)
         ax.plot([100 * row.low, 100 * row.value], [row.Index] * 2, color=colour, lw=2)
         ax.plot(100 * row.value, row.Index, "o", color=colour, ms=7)
-        note = f"{row.verdict}: {row.hits:,} of {row.windows:,}, {row.patients} patients"
+        people = f"{row.patients} patient" + ("s" if row.patients > 1 else "")
+        note = f"{row.verdict}: {row.hits:,} of {row.windows:,}, {people}"
         place = {"transform": ax.get_yaxis_transform(), "va": "center", "color": colour}
         ax.text(1.02, row.Index, note, size=9, **place)
     ax.plot(100 * there["goal"], there.index, "|", color="black", ms=16, mew=2, label="goal")
     limit = {"color": "black", "ms": 6, "mfc": "white", "ls": ""}
     ax.plot(100 * there["limit"], there.index, marker=">", label="limit to be reached", **limit)
     ax.set(yticks=there.index, yticklabels=there["rhythm"], ylim=(len(there) - 0.5, -0.5))
-    ax.set(xlabel="right advice (%); for rows to report only: shock advised (%)")
+    ax.set_xlabel("right advice (%)")
+    if (there["verdict"] == "report only").any():
+        ax.set_xlabel("right advice (%); to report only: shock advised (%)")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     ax.grid(False, axis="y")
     return ax
