@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,12 +82,12 @@ def read_wfdb(path: str | Path, *, database: str, patient: str | None = None) ->
         header = wfdb.rdheader(str(path))
         _check_header(header, path)
         record = wfdb.rdrecord(str(path), physical=False, return_res=32)
-        _check_sums(record, path)
+        _check_sums(record)
         signal = record.dac(return_res=32).T
     except FileNotFoundError as error:
         raise ValueError(f"record {path}: missing file {error.filename}") from None
     except (OSError, TypeError, LookupError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(_named(error, path)) from None
+        raise ValueError(f"record {path}: cannot be read ({error})") from None
     units = [unit.lower() for unit in record.units]
     if unknown := set(units) - set(MILLIVOLT):
         raise ValueError(f"record {path}: need signals in mV, uV or V, got {sorted(unknown)}")
@@ -211,17 +212,15 @@ def _course_labels(values: list[str], rhythm: pd.Series, path: Path) -> NDArray[
 
 def _course_struct(path: Path) -> NDArray:
     """The struct array `data` of the file, one row per window."""
-    try:
-        content: Path | io.BytesIO = path
-        if path.suffix.lower() == ".zip":
-            content = _only_mat(path)
-        data = loadmat(content, squeeze_me=True, variable_names=["data"])["data"]
-    except FileNotFoundError:
-        raise
-    except KeyError:
-        raise ValueError(f"{path}: need a variable `data`") from None
-    except Exception as error:  # scipy lets everything out that a damaged file can cause
-        raise ValueError(f"{path}: need a MATLAB file, version 7.2 or older ({error})") from None
+    with _only_mat(path) if path.suffix.lower() == ".zip" else path.open("rb") as content:
+        try:
+            data = loadmat(content, squeeze_me=True, variable_names=["data"])["data"]
+        except KeyError:
+            raise ValueError(f"{path}: need a variable `data`") from None
+        except Exception as error:  # scipy lets out whatever a damaged file can cause
+            raise ValueError(
+                f"{path}: need a MATLAB file, version 7.2 or older ({error})"
+            ) from None
     data = np.atleast_1d(data)
     if data.dtype.names is None or not data.size:
         raise ValueError(f"{path}: need `data` as an array of structs, got {data.dtype}")
@@ -229,14 +228,17 @@ def _course_struct(path: Path) -> NDArray:
 
 
 def _only_mat(path: Path) -> io.BytesIO:
-    with zipfile.ZipFile(path) as archive:
-        members = [m for m in archive.infolist() if m.filename.lower().endswith(".mat")]
-        members = [m for m in members if not m.filename.startswith("__MACOSX/")]
-        if len(members) != 1:
-            raise ValueError(f"need one .mat inside, got {[m.filename for m in members]}")
-        if members[0].file_size > COURSE_BYTES:
-            raise ValueError(f"need at most {COURSE_BYTES} bytes, got {members[0].file_size}")
-        return io.BytesIO(archive.read(members[0]))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if m.filename.lower().endswith(".mat")]
+            members = [m for m in members if not m.filename.startswith("__MACOSX/")]
+            if len(members) != 1:
+                raise ValueError(f"need one .mat inside, got {[m.filename for m in members]}")
+            if members[0].file_size > COURSE_BYTES:
+                raise ValueError(f"need at most {COURSE_BYTES} bytes, got {members[0].file_size}")
+            return io.BytesIO(archive.read(members[0]))
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read ({error})") from None
 
 
 def _text(value: object) -> str:
@@ -258,8 +260,6 @@ def _check_header(header: wfdb.Record, path: Path) -> None:
     if getattr(header, "seg_name", None):
         raise ValueError("need a record in one piece, got one of several segments")
     for file in set(header.file_name):
-        if Path(file).name != file:
-            raise ValueError(f"need signal files beside the header, got {file}")
         rows = [i for i, name in enumerate(header.file_name) if name == file]
         if any(header.fmt[i] not in BYTES for i in rows):
             continue  # compressed: the decoder itself notices a short file
@@ -270,12 +270,8 @@ def _check_header(header: wfdb.Record, path: Path) -> None:
             raise ValueError(f"truncated: need {need} bytes in {file}, got {got}")
 
 
-def _check_sums(record: wfdb.Record, path: Path) -> None:
+def _check_sums(record: wfdb.Record) -> None:
     """Compare the 16-bit sums of the samples with the header's, where it has them."""
     for lead, (got, need) in enumerate(zip(record.calc_checksum(), record.checksum, strict=True)):
         if need is not None and (int(got) - int(need)) % 2**16:
             raise ValueError(f"checksum of lead {lead} differs from the header's, file damaged")
-
-
-def _named(error: Exception, path: Path) -> str:
-    return f"record {path}: cannot be read ({error})"
