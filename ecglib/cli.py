@@ -77,7 +77,7 @@ def prepare(
     """Cut the recordings into windows and keep them as Parquet."""
     from ecglib import datasets
 
-    windows = datasets.shock(source=source, progress=not quiet)
+    windows = datasets.shock_windows(source=source, progress=not quiet)
     patients = windows.table["patient"].nunique()
     typer.echo(f"{windows.source}: {len(windows)} windows of {patients} patients")
 

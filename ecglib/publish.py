@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,10 +19,18 @@ import yaml
 from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
-from ecglib import chapter, fetch, paths, site
+from ecglib import chapter, fetch, pages, paths, site
 
 # Modules that no page calls: a change in them makes no page run again.
-NOT_IN_PAGES = {"__main__.py", "bench.py", "cli.py", "publish.py", "readme.py", "site.py"}
+NOT_IN_PAGES = {
+    "__main__.py",
+    "bench.py",
+    "cli.py",
+    "pages.py",
+    "publish.py",
+    "readme.py",
+    "site.py",
+}
 
 
 class PublishError(RuntimeError):
@@ -84,30 +91,30 @@ def build(
         same exercise are left out; the last good site stays.
     """
     folder = build_folder or paths.root() / "_build"
-    pages = plan(profile, parameters=parameters)
-    chosen = _choose(pages, chapters)
+    book = plan(profile, parameters=parameters)
+    chosen = _choose(book, chapters)
+    stage = folder / "stage" / profile
     failed: dict[str, str] = {}
     seen: dict[str, str] = {}  # exercise: fingerprint of its pages so far
     with _this_interpreter(folder):
-        for page in tqdm(pages, desc="pages", unit="page", disable=not progress):
-            print_ = fingerprint(page, before=seen.get(page.exercise, ""))
-            seen[page.exercise] = print_
-            note = folder / "stage" / profile / f"{page.name}.json"
+        for page in tqdm(book, desc="pages", unit="page", disable=not progress):
+            mark = fingerprint(page, before=seen.get(page.exercise, ""))
+            seen[page.exercise] = mark
+            note = stage / f"{page.name}.json"
             if page.name not in chosen or page.exercise in failed:
                 continue
-            if not force and _up_to_date(page, note, print_):
-                _publish(page, nbformat.read(page.executed, as_version=4), note, print_)
+            if not force and _up_to_date(page, note, mark):
+                _publish(page, nbformat.read(page.executed, as_version=4), note, mark)
                 continue
             try:
-                executed = run(page, folder=note.parent)
+                executed = run(page, folder=stage)
             except PublishError as error:
                 failed[page.exercise] = str(error)
-                tqdm.write(str(error), file=sys.stderr)
                 continue
-            _publish(page, executed, note, print_)
+            _publish(page, executed, note, mark)
     if failed:
         raise PublishError("\n".join(failed.values()))
-    return site.render({p.name: p.executed for p in pages}, build_folder=folder, progress=progress)
+    return site.render({p.name: p.executed for p in book}, build_folder=folder, progress=progress)
 
 
 def plan(profile: str, *, parameters: dict | None = None) -> list[Page]:
@@ -122,7 +129,7 @@ def plan(profile: str, *, parameters: dict | None = None) -> list[Page]:
     files = {name: root / "book" / f"{name}.ipynb" for name in site.notebooks()}
     known = {name: _known_parameters(file) for name, file in files.items()}
     used: set[tuple[str, str]] = set()
-    pages = []
+    found = []
     for name, file in files.items():
         chosen = {"profile": profile}
         for group in ("all", name.split("/")[0], name):
@@ -135,14 +142,14 @@ def plan(profile: str, *, parameters: dict | None = None) -> list[Page]:
             raise ValueError(f"{_short(file)}: needs the parameter {chapter.listed(missing)}")
         source = chapter.resolve(name.split("/")[0], chosen.get("source", "auto"))
         published = chapter.is_published(profile, source)
-        pages.append(Page(name, file, chosen, source, published))
+        found.append(Page(name, file, chosen, source, published))
     for group, values in groups.items():
         if unknown := [key for key in values if (group, key) not in used]:
             where = "any page" if group == "all" else group
             raise ValueError(
                 f"profile {profile!r}: parameter {chapter.listed(unknown)} unknown to {where}"
             )
-    return pages
+    return found
 
 
 def run(page: Page, *, folder: Path) -> NotebookNode:
@@ -170,12 +177,15 @@ def run(page: Page, *, folder: Path) -> NotebookNode:
             log_output=False,
         )
     except PapermillExecutionError as error:
-        what = f"cell {error.exec_count}: {error.ename}: {error.evalue}".splitlines()[0]
+        cell = f"cell [{error.exec_count}] `{error.source.strip().splitlines()[0]}`"
+        what = f"{cell}: {error.ename}: {error.evalue}".splitlines()[0]
         raise PublishError(f"{_short(page.file)}, {what} (kept as {_short(kept)})") from None
     except Exception as error:  # a kernel that died or did not start
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         raise PublishError(f"{_short(page.file)}, {what} (kept as {_short(kept)})") from error
     kept.unlink(missing_ok=True)
+    if complaint := pages.error_stream(executed):
+        tqdm.write(f"{_short(page.file)} wrote to its error stream: {complaint}", file=sys.stderr)
     return executed
 
 
@@ -204,78 +214,26 @@ def fingerprint(page: Page, *, before: str = "") -> str:
 _LIBRARY_FILES = {".py", ".csv", ".mplstyle"}
 
 
-def tidy(executed: NotebookNode, source: NotebookNode) -> NotebookNode:
-    """The executed notebook as it is published: the same twice, and naming no machine.
-
-    Text comes from `source`, so that a changed sentence needs no run. Times, paths, addresses,
-    widgets and what was written to the error stream are left out.
-    """
-    outputs, injected = [], None
-    for cell in executed.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            injected = nbformat.v4.new_code_cell(cell.source, id="injected-parameters")
-            injected.metadata["tags"] = ["injected-parameters"]
-        elif cell.cell_type == "code":
-            outputs.append((cell.outputs, cell.execution_count))
-    page = nbformat.from_dict(json.loads(json.dumps(source)))
-    cells = []
-    for cell in page.cells:
-        cells.append(cell)
-        if cell.cell_type != "code":
-            continue
-        found, cell.execution_count = outputs.pop(0)
-        cell.outputs = [_tidy_output(output) for output in found if _is_shown(output)]
-        if injected is not None and "parameters" in cell.metadata.get("tags", []):
-            cells.append(injected)
-    page.cells = cells
-    page.metadata = {"kernelspec": page.metadata["kernelspec"], "language_info": _PYTHON}
-    return page
-
-
-_PYTHON = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
-
-
-def _is_shown(output: dict) -> bool:
-    widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
-    return not widget and output.get("name") != "stderr"
-
-
-def _tidy_output(output: dict) -> NotebookNode:
-    output = nbformat.from_dict(json.loads(json.dumps(output)))
-    if "text" in output:
-        output.text = _tidy_text(output.text)
-    for kind, content in output.get("data", {}).items():
-        if kind.startswith("text/") and isinstance(content, str):
-            output.data[kind] = _tidy_text(content)
-    return output
-
-
-def _tidy_text(text: str) -> str:
-    for path, short in ((paths.root(), "."), (paths.outs(), "outs"), (Path.home(), "~")):
-        text = re.sub(re.escape(str(path)) + r"(?![\w-])", short, text)
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
-
-
-def _publish(page: Page, executed: NotebookNode, note: Path, print_: str) -> None:
+def _publish(page: Page, executed: NotebookNode, note: Path, mark: str) -> None:
     """Write the page where the site takes it from, then the note that it is up to date."""
-    text = nbformat.writes(tidy(executed, nbformat.read(page.file, as_version=4))) + "\n"
+    text = nbformat.writes(pages.tidy(executed, nbformat.read(page.file, as_version=4))) + "\n"
     if not page.executed.exists() or page.executed.read_text(encoding="utf-8") != text:
         chapter.write_bytes(page.executed, text.encode())
-    about = {"fingerprint": print_, "page": hashlib.sha256(text.encode()).hexdigest()}
+    about = {"fingerprint": mark, "page": hashlib.sha256(text.encode()).hexdigest()}
     chapter.write_bytes(note, json.dumps(about).encode())
 
 
-def _up_to_date(page: Page, note: Path, print_: str) -> bool:
+def _up_to_date(page: Page, note: Path, mark: str) -> bool:
     if not (note.exists() and page.executed.exists()):
         return False
     about = json.loads(note.read_text(encoding="utf-8"))
     found = hashlib.sha256(page.executed.read_bytes()).hexdigest()
-    return about == {"fingerprint": print_, "page": found}
+    return about == {"fingerprint": mark, "page": found}
 
 
-def _choose(pages: list[Page], chapters: Sequence[str]) -> set[str]:
-    names = {page.name for page in pages}
-    known = names | {page.exercise for page in pages}
+def _choose(book: list[Page], chapters: Sequence[str]) -> set[str]:
+    names = {page.name for page in book}
+    known = names | {page.exercise for page in book}
     if unknown := sorted(set(chapters) - known):
         choices = chapter.listed(sorted(known), last="or")
         raise ValueError(f"need chapters of {choices}, got {chapter.listed(unknown)}")
@@ -308,6 +266,7 @@ def _this_interpreter(folder: Path) -> Iterator[None]:
         ),
         "PYTHONPATH": os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")])),
         "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "TQDM_DISABLE": "1",  # bars would flood the kernel's messages and change from run to run
     }
     old = {key: os.environ.get(key) for key in new}

@@ -17,13 +17,9 @@ from pathlib import Path
 
 import nbformat
 import yaml
-from nbformat import NotebookNode
 
-from ecglib import paths
+from ecglib import pages, paths
 
-NOT_RUN = (
-    "```{note}\nThis page has not been run in this edition: it shows the code and no results.\n```"
-)
 RENDERED_WITH = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme")
 
 
@@ -60,18 +56,18 @@ def executed_folder(*, published: bool) -> Path:
 def render_published(*, build_folder: Path | None = None, progress: bool = True) -> Path:
     """Render the published edition; no page is run, one that was never run says so."""
     folder = executed_folder(published=True)
-    pages = {name: folder / f"{name}.ipynb" for name in notebooks()}
-    return render(pages, build_folder=build_folder, progress=progress)
+    executed = {name: folder / f"{name}.ipynb" for name in notebooks()}
+    return render(executed, build_folder=build_folder, progress=progress)
 
 
 def render(
-    pages: dict[str, Path], *, build_folder: Path | None = None, progress: bool = True
+    executed: dict[str, Path], *, build_folder: Path | None = None, progress: bool = True
 ) -> Path:
     """Render the book into ``_build/html``, unless it is there already as it would become.
 
     Parameters
     ----------
-    pages : executed notebook by page name; the bare one stands in for what does not exist
+    executed : executed notebook by page name; the bare one stands in for what does not exist
     build_folder : ``_build`` in the root by default
 
     Returns
@@ -86,7 +82,7 @@ def render(
     build = build_folder or paths.root() / "_build"
     tree, html = build / "site", build / "html"
     shutil.rmtree(tree, ignore_errors=True)
-    digest = stage(pages, tree)
+    digest = stage(executed, tree)
     mark = html / ".digest"
     if mark.exists() and mark.read_text() == digest:
         return html
@@ -102,7 +98,7 @@ def render(
     return html
 
 
-def stage(pages: dict[str, Path], tree: Path) -> str:
+def stage(executed: dict[str, Path], tree: Path) -> str:
     """Lay out what jupyter-book reads; return a digest of it and of the renderer's versions."""
     root = paths.root()
     tree.mkdir(parents=True)
@@ -110,50 +106,17 @@ def stage(pages: dict[str, Path], tree: Path) -> str:
         shutil.copyfile(root / name, tree / name)
     keep = shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints", "profiles.yml")
     shutil.copytree(root / "book", tree / "book", ignore=keep)
-    for name, executed in pages.items():
+    for name, file in executed.items():
         bare = root / "book" / f"{name}.ipynb"
-        page = nbformat.read(executed if executed.exists() else bare, as_version=4)
-        page = one_figure_a_cell(page) if executed.exists() else _marked_as_not_run(page)
+        page = nbformat.read(file if file.exists() else bare, as_version=4)
+        show = pages.one_figure_a_cell if file.exists() else pages.marked_as_not_run
         target = tree / "book" / f"{name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(page, target)
+        nbformat.write(show(page), target)
     total = hashlib.sha256(json.dumps([version(name) for name in RENDERED_WITH]).encode())
     for file in sorted(p for p in tree.rglob("*") if p.is_file()):
         total.update(str(file.relative_to(tree)).encode() + file.read_bytes())
     return total.hexdigest()
-
-
-def one_figure_a_cell(page: NotebookNode) -> NotebookNode:
-    """Give every figure its alt text in the way myst-nb reads it: on the cell, one figure each.
-
-    A cell with several figures is followed by cells that show the rest and hide their code.
-    """
-    cells = []
-    for cell in page.cells:
-        cells.append(cell)
-        outputs = cell.get("outputs", [])
-        if not any(_alt(output) for output in outputs):
-            continue
-        cell.outputs, first = [], cell
-        for output in outputs:
-            if _alt(output) and any(_alt(earlier) for earlier in cells[-1].outputs):
-                more = nbformat.v4.new_code_cell("", id=f"{first.id}-{len(cells)}"[-64:])
-                more.metadata["tags"] = ["remove-input"]
-                cells.append(more)
-            cells[-1].outputs.append(output)
-            if _alt(output):
-                cells[-1].metadata["mystnb"] = {"image": {"alt": _alt(output)}}
-    page.cells = cells
-    return page
-
-
-def _alt(output: dict) -> str:
-    return output.get("metadata", {}).get("image/png", {}).get("alt", "")
-
-
-def _marked_as_not_run(page: NotebookNode) -> NotebookNode:
-    page.cells.insert(1, nbformat.v4.new_markdown_cell(NOT_RUN, id="not-run"))
-    return page
 
 
 def _jupyter_book(tree: Path) -> None:

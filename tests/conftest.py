@@ -1,0 +1,40 @@
+"""No test touches the repository's data and results, and none draws a bar."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ["TQDM_DISABLE"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest
+
+from ecglib import publish
+
+
+@pytest.fixture(autouse=True)
+def apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Data and results of a test lie in its own folder."""
+    monkeypatch.setenv("ECGLIB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("ECGLIB_OUTS", str(tmp_path / "outs"))
+    monkeypatch.delenv("ECGLIB_MIRROR", raising=False)
+
+
+@dataclass(frozen=True)
+class Book:
+    """The whole book, run with the profile `test` on synthetic recordings."""
+
+    html: Path  # the site
+    outs: Path  # what the pages wrote: outs/demo/exercise_03, outs/demo/book, …
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
+    folder = tmp_path_factory.mktemp("book")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ECGLIB_DATA", str(folder / "data"))
+        patch.setenv("ECGLIB_OUTS", str(folder / "outs"))
+        patch.delenv("ECGLIB_MIRROR", raising=False)
+        html = publish.build("test", build_folder=folder / "_build", progress=False)
+    yield Book(html=html, outs=folder / "outs")
