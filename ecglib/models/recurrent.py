@@ -77,7 +77,7 @@ class Recurrent(ECGNetwork):
         dropout: float = 0.2,
         pool: str = "average",
     ) -> None:
-        require_counts(patch=patch)
+        require_counts(patch=patch, hidden=hidden)
         super().__init__(
             n_leads=n_leads, n_classes=n_classes, n_samples=n_samples, shortest=4 * patch
         )

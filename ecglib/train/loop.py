@@ -61,8 +61,8 @@ def fit(
         name: (checked_signals(x, name=name), torch.from_numpy(np.array(y)))
         for name, (x, y) in (("train", train), ("validation", validation))
     }
-    n_classes = count_classes(model, data["train"][0])
     for name, (x, y) in data.items():
+        n_classes = count_classes(model, x)  # which also refuses windows of a wrong shape
         check_labels(y, n_windows=len(x), n_classes=n_classes, name=name)
     owner = fingerprint(model, config, data)
     # Both sets move to the device once: the recordings of this book take some 100 MB.

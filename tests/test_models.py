@@ -1,0 +1,186 @@
+"""Every network keeps one contract."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from ecglib.models import MODELS, arguments, build, n_parameters
+from ecglib.models.parts import AttentionMaxPool, AverageMaxPool
+
+NAMES = sorted(MODELS)
+SHAPE = {"n_leads": 1, "n_classes": 2, "n_samples": 1000}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("n_leads", [1, 2])
+@pytest.mark.parametrize("n_samples", [1000, 1234])
+def test_every_model_maps_windows_to_logits(name, n_leads, n_samples):
+    model = build(name, n_leads=n_leads, n_classes=3, n_samples=n_samples)
+    assert model(torch.zeros(4, n_leads, n_samples)).shape == (4, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_learns_and_answers_at_batch_one(name):
+    model = build(name, **SHAPE)
+    model(torch.randn(1, 1, 1000)).sum().backward()
+    assert model.eval()(torch.randn(1, 1, 1000)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_window_is_judged_alone_whatever_lies_beside_it(name):
+    model = build(name, **SHAPE, seed=0).eval()
+    x = torch.randn(5, 1, 1000)
+    torch.testing.assert_close(model(x)[2:3], model(x[2:3]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gradient_reaches_every_parameter(name):
+    model = build(name, **SHAPE, seed=0)
+    model(torch.randn(8, 1, 1000))[:, 0].sum().backward()
+    without = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    # Adding one number to all scores of a softmax over time changes nothing.
+    assert set(without) <= {"pool.score.bias"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_amplitude_changes_the_answer(name):
+    model = build(name, **SHAPE, seed=0).eval()
+    fibrillation = torch.sin(torch.arange(1000) * 0.13).expand(1, 1, -1)
+    fine, coarse = model(0.1 * fibrillation), model(0.5 * fibrillation)
+    assert (fine - coarse).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lost_electrode_does_not_break_the_numbers(name):
+    model = build(name, **SHAPE)
+    for x in (torch.zeros(2, 1, 1000), torch.full((2, 1, 1000), 1e4)):
+        assert model(x).isfinite().all()
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"mlp"}))
+def test_a_window_too_short_is_refused_when_built(name):
+    with pytest.raises(ValueError, match=r"needs at least \d+ samples, got n_samples=20"):
+        build(name, n_leads=1, n_classes=2, n_samples=20)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(2, 3, 1000), (1, 1000), (2, 1, 10)])
+def test_a_wrong_shape_is_refused_with_the_one_expected(name, shape):
+    model = build(name, **SHAPE)
+    with pytest.raises(ValueError, match=r"expects \(batch, 1, .*samples\), got"):
+        model(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "cnn_lstm", "cnn_gru", "tiny_cnn"])
+def test_models_that_pool_over_time_take_any_duration(name):
+    model = build(name, **SHAPE)
+    assert model(torch.zeros(2, 1, 2500)).shape == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_models_with_a_dense_layer_over_time_refuse_another_duration(name):
+    with pytest.raises(ValueError, match="1000 samples"):
+        build(name, **SHAPE)(torch.zeros(2, 1, 1200))
+
+
+def test_the_tiny_network_stays_within_the_published_size():
+    assert n_parameters(build("tiny_cnn", **SHAPE)) <= 7521
+
+
+def test_parameters_are_counted_once_and_only_if_learnt():
+    layer = nn.Linear(3, 2)
+    assert n_parameters(layer) == 8
+    layer.bias.requires_grad_(False)
+    assert n_parameters(layer) == 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_seed_fixes_the_weights_and_leaves_the_global_generator(name):
+    before = torch.get_rng_state()
+    first, again, other = (build(name, **SHAPE, seed=s).state_dict() for s in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+def test_an_unknown_model_is_answered_with_the_names():
+    with pytest.raises(
+        ValueError, match=r"unknown model 'cnn_rnn', expected one of mlp, .*cnn_gru"
+    ):
+        build("cnn_rnn", **SHAPE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_argument_is_answered_with_those_there_are(name):
+    with pytest.raises(ValueError, match=r"has no argument heads; it has .*dropout"):
+        build(name, **SHAPE, heads=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("gru", {"hidden": 0}),
+        ("gru", {"patch": 2.5}),
+        ("cnn_gru", {"depth": 0}),
+        ("cnn_gru", {"kernel": 4}),
+        ("cnn_lstm", {"pool": "median"}),
+        ("cnn", {"dropout": 1.5}),
+        ("tiny_cnn", {"channels": 2}),
+    ],
+)
+def test_an_argument_out_of_range_is_refused(name, bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        build(name, **SHAPE, **bad)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "cnn_lstm", "cnn_gru"])
+@pytest.mark.parametrize("pool", ["average", "attention"])
+def test_direction_and_depth_are_arguments(name, pool):
+    shared = {"n_leads": 2, "n_classes": 2, "n_samples": 1000, "pool": pool}
+    one = build(name, **shared, bidirectional=False, depth=1)
+    two = build(name, **shared, bidirectional=True, depth=2)
+    assert two(torch.zeros(3, 2, 1000)).shape == one(torch.zeros(3, 2, 1000)).shape == (3, 2)
+    assert n_parameters(two) > 2 * n_parameters(one.cell)
+
+
+def test_every_hyper_parameter_has_a_default():
+    for name in MODELS:
+        assert arguments(name)
+        assert build(name, **SHAPE, **arguments(name))
+
+
+def test_an_lstm_starts_with_its_forget_gates_open():
+    cell = build("lstm", **SHAPE, hidden=5).cell
+    assert cell.bias_ih_l0[5:10].tolist() == [1.0] * 5
+    assert cell.bias_hh_l0.abs().sum() == 0
+
+
+def test_recurrent_weights_start_orthogonal():
+    for gate in build("gru", **SHAPE, hidden=6).cell.weight_hh_l0.split(6):
+        torch.testing.assert_close(gate @ gate.T, torch.eye(6), atol=1e-5, rtol=0)
+
+
+def test_attention_that_prefers_no_step_is_an_average():
+    x = torch.randn(2, 4, 7)
+    pool = AttentionMaxPool(4)
+    nn.init.zeros_(pool.score.weight)
+    torch.testing.assert_close(pool(x), AverageMaxPool()(x))
+
+
+def test_no_activation_works_in_place_or_is_used_twice():
+    for name in MODELS:
+        model, calls = build(name, **SHAPE).eval(), []
+        for module in model.modules():
+            if isinstance(module, nn.ReLU):
+                assert not module.inplace
+                module.register_forward_hook(lambda m, *_, seen=calls: seen.append(m))
+        model(torch.zeros(1, 1, 1000))
+        assert len(calls) == len(set(calls))
+
+
+def test_importing_the_library_does_not_import_torch():
+    code = "import ecglib, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
