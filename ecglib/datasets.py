@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from ecglib import fetch, paths, shock, synthetic
+from ecglib import fetch, paths, review, shock, synthetic
 
 SHOCK_CLASSES = ("non-shockable", "shockable")
 SHOCK_DATABASES = ("vfdb", "mitdb", "cudb")
@@ -207,7 +207,7 @@ def shock_windows(
             return shock.synthetic_records(n_patients=n_patients, seed=seed)
 
     if source == "physionet":
-        parameters["review"] = shock.review_digest()
+        parameters["review"] = review.digest()
     windows = _prepared("shock", parameters, lambda: _cut_shock(parameters, records, progress))
     return with_labels(windows, labels)
 
@@ -220,7 +220,9 @@ def _cut_shock(
         dropped: Counter = Counter()
     else:
         pieces, tables, dropped = [], [], Counter()
-        bar = tqdm(records(), desc="cutting windows", disable=not progress, unit="record")
+        bar = tqdm(
+            records(), desc="cutting windows", disable=not progress, unit="record", mininterval=1
+        )
         for marked in bar:
             signal, table, lost = shock.windows_of(marked, stride_s=parameters["stride_s"])
             pieces.append(signal)

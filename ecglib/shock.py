@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecglib import paths, records, signals, synthetic
+from ecglib import paths, records, review, signals, synthetic
 
 FS = 250.0  # hertz
 WINDOW_S = 4.0
@@ -30,7 +30,6 @@ RULES = {  # what shapes the windows; a change of the code that cuts them raises
     "version": 1, "fs": FS, "window_s": WINDOW_S, "rapid_per_min": RAPID_PER_MIN,
     "fine_mv": FINE_MV, "flat_s": FLAT_S, "before_onset_s": BEFORE_ONSET_S,
 }  # fmt: skip
-REVIEW = Path(__file__).with_name("reviewed.csv")
 
 # marks of vfdb and mitdb → the book's names; NOISE is not cut
 RHYTHMS = {
@@ -59,23 +58,6 @@ class Marked:
     record: records.Record
     rhythms: pd.DataFrame  # start_s, end_s, rhythm
     ventricular_s: NDArray[np.float64] | None = None  # times of ventricular beats, if marked
-
-
-def review_digest() -> str:
-    return hashlib.sha256(REVIEW.read_bytes()).hexdigest()[:12]
-
-
-def review_table() -> pd.DataFrame:
-    """The reviewed stretches: database, record, start_s, end_s, decision, reason.
-
-    `decision` is a rhythm name of this module, or ``exclude`` for what stays unclear.
-    """
-    table = pd.read_csv(REVIEW, dtype={"record": str})
-    known = {*RHYTHMS.values(), "exclude"}
-    wrong = table[~table["decision"].isin(known) | (table["end_s"] <= table["start_s"])]
-    if len(wrong):
-        raise ValueError(f"{REVIEW.name}: need a known decision and end after start, got {wrong}")
-    return table
 
 
 def categories(rhythm: pd.Series, rate: pd.Series, amplitude: pd.Series) -> pd.Series:
@@ -158,7 +140,7 @@ def _describe(
         }
     )
     table["ectopic"] = _count_in(marked.ventricular_s, table["start_s"])
-    rhythm_reviewed = _reviewed_rhythm(table)
+    rhythm_reviewed = review.apply(table, review.read(), window_s=WINDOW_S)
     for labels, rhythm in (("annotated", table["rhythm"]), ("reviewed", rhythm_reviewed)):
         aha = categories(rhythm, table["rate_per_min"], table["amplitude_mv"])
         aha = aha.mask((aha == "NSR") & (table["ectopic"] > 0), "PVC")
@@ -170,24 +152,6 @@ def _describe(
 def _count_in(times_s: NDArray | None, start_s: pd.Series) -> NDArray[np.int64]:
     times = np.sort(times_s) if times_s is not None else np.empty(0)
     return np.searchsorted(times, start_s + WINDOW_S) - np.searchsorted(times, start_s)
-
-
-def _reviewed_rhythm(table: pd.DataFrame) -> pd.Series:
-    """Rhythm after review: a window that a stretch only touches is left out."""
-    rhythm = table["rhythm"].copy()
-    review = review_table()
-    own = review[
-        (review["database"] == table["database"].iloc[0])
-        & (review["record"] == table["record"].iloc[0])
-    ]
-    end_s = table["start_s"] + WINDOW_S
-    for row in own.itertuples():
-        touched = (table["start_s"] < row.end_s) & (end_s > row.start_s)
-        inside = (table["start_s"] >= row.start_s) & (end_s <= row.end_s)
-        rhythm[touched] = "exclude"
-        if row.decision != "exclude":
-            rhythm[inside] = row.decision
-    return rhythm
 
 
 def physionet_records() -> Iterator[Marked]:
@@ -295,5 +259,3 @@ def course_windows() -> tuple[NDArray, pd.DataFrame]:
     for labels in ("annotated", "reviewed"):
         table[f"aha_{labels}"] = table["rhythm"]
     return signal, table
-
-

@@ -171,13 +171,11 @@ def audit(signal: NDArray, table: pd.DataFrame, split: Split, *, window_s: float
     return Audit(shared, int(overlap.sum()) + shared_rows, pairs)
 
 
-def _near_duplicates(
-    signal: NDArray, used: NDArray, owner: NDArray
-) -> tuple[tuple[int, int], ...]:
+def _near_duplicates(signal: NDArray, used: NDArray, owner: NDArray) -> tuple[tuple[int, int], ...]:
     x = signal[used, 0]
     points = np.linspace(0, x.shape[-1] - 1, 65).astype(int)
-    bits = np.diff(x[:, points], axis=-1) > 0
-    prints = np.packbits(bits, axis=-1).view(np.uint64)[:, 0]
+    bits = np.ascontiguousarray(np.diff(x[:, points], axis=-1) > 0)
+    prints = np.ascontiguousarray(np.packbits(bits, axis=-1)).view(np.uint64)[:, 0]
     order = np.argsort(prints, kind="stable")
     pairs = []
     same = np.flatnonzero(prints[order][1:] == prints[order][:-1])
@@ -194,7 +192,9 @@ def require_clean(signal: NDArray, table: pd.DataFrame, split: Split, *, window_
     """Raise LeakError, saying what was found, if the audit is not clean."""
     found = audit(signal, table, split, window_s=window_s)
     if found.shared_patients:
-        raise LeakError(f"need every patient in one set, got {', '.join(found.shared_patients[:5])}")
+        raise LeakError(
+            f"need every patient in one set, got {', '.join(found.shared_patients[:5])}"
+        )
     if found.overlapping_windows:
         raise LeakError(f"need windows in one set only, got {found.overlapping_windows} overlaps")
     if found.near_duplicates:

@@ -1,0 +1,125 @@
+"""Second look at the rhythm marks: by stated criteria of the signal, never by a model's opinion.
+
+`screen` finds the stretches whose signal contradicts their mark; each was then looked at on ECG
+paper, and the decision written down in ``reviewed.csv``. What stays unclear is left out rather
+than given another name. Chapter: exercise 03, "Data".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+REVIEW = Path(__file__).with_name("reviewed.csv")
+CRITERIA = {
+    "wide and fast": "non-shockable mark, yet every lead swings at 150 per minute or more without "
+    "a baseline between complexes (narrowness below 0.62) at 0.15 mV or more",
+    "unmarked tachycardia": "cudb, outside its fibrillation marks: a regular rhythm (organisation "
+    "0.6 or more) of wide complexes (narrowness below 0.6) at 120 per minute or more",
+    "baseline seen": "shockable mark, yet a lead spends 75 % of its time near its baseline",
+    "slow waves": "fibrillation or flutter mark, yet every lead swings at less than 110 per minute",
+    "active asystole": "asystole mark, yet every lead swings at 150 per minute or more at 0.2 mV "
+    "or more in one of them",
+}
+GAP_S = 12.0  # flagged windows no further apart than this belong to one stretch
+DECISIONS = ("keep", "exclude")  # or the name of a rhythm
+
+
+def screen(table: pd.DataFrame) -> pd.DataFrame:
+    """Stretches whose signal contradicts their mark, by the criteria above.
+
+    Parameters
+    ----------
+    table : a row per window and lead, as `datasets.shock_windows` makes it
+
+    Returns
+    -------
+    DataFrame: database, record, start_s, end_s, rhythm, criterion, windows and the medians of
+        rate_per_min, amplitude_mv, organisation, narrowness over them
+    """
+    keys = ["database", "record", "start_s", "rhythm", "annotated"]
+    both = table.groupby(keys, as_index=False).agg(
+        slowest=("rate_per_min", "min"),
+        fastest=("rate_per_min", "max"),
+        amplitude_mv=("amplitude_mv", "max"),
+        organisation=("organisation", "max"),
+        narrowest=("narrowness", "max"),
+    )
+    fast = both["slowest"] >= 150
+    calm, shock = both["annotated"] == 0, both["annotated"] == 1
+    asystole = both["rhythm"] == "ASYSTOLE"
+    flags = {
+        "wide and fast": calm
+        & ~asystole
+        & fast
+        & (both["narrowest"] < 0.62)
+        & (both["amplitude_mv"] >= 0.15),
+        "unmarked tachycardia": (both["rhythm"] == "UNMARKED")
+        & (both["slowest"] >= 120)
+        & (both["narrowest"] < 0.6)
+        & (both["organisation"] >= 0.6),
+        "baseline seen": shock & (both["narrowest"] >= 0.75),
+        "slow waves": shock & both["rhythm"].isin(["VF", "VFL"]) & (both["fastest"] < 110),
+        "active asystole": asystole & fast & (both["amplitude_mv"] >= 0.2),
+    }
+    both["criterion"] = np.select(list(flags.values()), list(flags), default="")
+    flagged = both[both["criterion"] != ""].sort_values(["database", "record", "start_s"])
+    before = flagged.shift()
+    new = (
+        (flagged["record"] != before["record"])
+        | (flagged["criterion"] != before["criterion"])
+        | (flagged["start_s"] - before["start_s"] > GAP_S)
+    )
+    return flagged.groupby(new.cumsum().to_numpy(), as_index=False).agg(
+        database=("database", "first"),
+        record=("record", "first"),
+        start_s=("start_s", "min"),
+        end_s=("start_s", lambda s: s.max() + 4.0),
+        rhythm=("rhythm", "first"),
+        criterion=("criterion", "first"),
+        windows=("start_s", "size"),
+        rate_per_min=("slowest", "median"),
+        amplitude_mv=("amplitude_mv", "median"),
+        organisation=("organisation", "median"),
+        narrowness=("narrowest", "median"),
+    )
+
+
+def read(path: Path = REVIEW) -> pd.DataFrame:
+    """The decisions: database, record, start_s, end_s, decision, criterion, reason.
+
+    `decision` is ``keep``, ``exclude`` or the name of the rhythm that the stretch really shows.
+    """
+    table = pd.read_csv(path, dtype={"record": str})
+    wrong = table[(table["end_s"] <= table["start_s"]) | ~table["criterion"].isin(CRITERIA)]
+    if len(wrong):
+        row = wrong.iloc[0]
+        raise ValueError(
+            f"{path.name}: need end after start and a known criterion, got {row['record']} "
+            f"{row['start_s']} to {row['end_s']} s, {row['criterion']!r}"
+        )
+    return table
+
+
+def digest() -> str:
+    """Twelve hex digits of the SHA-256 of the table."""
+    return hashlib.sha256(REVIEW.read_bytes()).hexdigest()[:12]
+
+
+def apply(table: pd.DataFrame, decisions: pd.DataFrame, *, window_s: float) -> pd.Series:
+    """Rhythm of each window after the review; a window that a stretch only touches is left out."""
+    rhythm = table["rhythm"].copy()
+    end_s = table["start_s"] + window_s
+    for row in decisions[decisions["decision"] != "keep"].itertuples():
+        own = (table["database"] == row.database) & (table["record"] == row.record)
+        touched = own & (table["start_s"] < row.end_s) & (end_s > row.start_s)
+        if not touched.any():
+            continue
+        inside = own & (table["start_s"] >= row.start_s) & (end_s <= row.end_s)
+        rhythm[touched] = "exclude"
+        if row.decision != "exclude":
+            rhythm[inside] = row.decision
+    return rhythm

@@ -1,0 +1,158 @@
+"""Exercise 03's experiments: which runs there are, and how several runs are scored as one.
+
+A decision is a probability held against the threshold of its own run, chosen on that run's
+validation set. Runs of several seeds, or of the folds of a cross-validation, are scored together:
+their test windows are stacked, so that counts add up over the whole set and a patient that is
+drawn for an interval is drawn with all seeds. Chapter: exercise 03, "Evaluation".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ecglib import metrics
+from ecglib.datasets import Windows
+from ecglib.runs import Run, RunConfig
+from ecglib.train import TrainConfig
+
+MODELS = ("mlp", "cnn", "lstm", "gru", "cnn_lstm", "cnn_gru", "tiny_cnn")
+PREVIOUS = "cnn"  # the model of the previous exercise
+SMALL = "tiny_cnn"
+AUGMENT = ("scale", "polarity", "shift", "baseline_wander", "noise", "mains")
+N_FOLDS = 5
+CARRIED = ["database", "record", "patient", "start_s", "rhythm"]
+
+
+def config(
+    windows: Windows,
+    model: str,
+    *,
+    seed: int = 0,
+    protocol: str = "patient",
+    arguments: dict | None = None,
+    **train: object,
+) -> RunConfig:
+    """One run of this exercise; further keywords go to `TrainConfig`."""
+    train = {"augment": AUGMENT, "fs": windows.fs, "seed": seed} | train
+    return RunConfig(
+        model=model,
+        data=windows.hash,
+        labels=windows.parameters["labels"],
+        protocol=protocol,
+        arguments=arguments or {},
+        train=TrainConfig(**train),
+    )
+
+
+def threshold(run: Run, *, metric: str = "balanced_accuracy") -> float:
+    """The run's threshold, from its validation windows."""
+    seen = run.of("validation")
+    return metrics.choose_threshold(seen["label"], seen["score"], metric=metric)
+
+
+def stack(runs: Iterable[Run], windows: Windows, *, split: str = "test") -> pd.DataFrame:
+    """Predictions of several runs, one below the other, with what is known of each window.
+
+    Returns
+    -------
+    DataFrame: run, seed, row, label (-1: not scored), score, logit_0, logit_1, threshold, shock
+        (the decision, 0 or 1), aha (row of the AHA's table), and the columns in `CARRIED`
+    """
+    about = windows.table[[*CARRIED, f"aha_{windows.parameters['labels']}"]]
+    about = about.set_axis([*CARRIED, "aha"], axis=1)
+    parts = []
+    for run in runs:
+        part = run.of(split).assign(
+            run=run.id, seed=run.config.train.seed, threshold=threshold(run)
+        )
+        parts.append(part.join(about, on="row"))
+    out = pd.concat(parts, ignore_index=True)
+    return out.assign(shock=(out["score"] >= out["threshold"]).astype(int))
+
+
+def scores(stacked: pd.DataFrame, *, n: int = 1000) -> dict[str, dict[str, float]]:
+    """Every metric over the labelled windows of `stack`, with 95 % intervals by patient."""
+    seen = stacked[stacked["label"] >= 0]
+    return metrics.bootstrap(
+        seen["label"], seen["score"], seen["patient"], threshold=seen["threshold"].to_numpy(), n=n
+    )
+
+
+def plain_scores(stacked: pd.DataFrame) -> dict[str, float]:
+    """Every metric over the labelled windows of `stack`, without intervals."""
+    seen = stacked[stacked["label"] >= 0]
+    return metrics.binary_scores(
+        seen["label"], seen["score"], threshold=seen["threshold"].to_numpy()
+    )
+
+
+def compare(a: pd.DataFrame, b: pd.DataFrame, *, metric: str = "balanced_accuracy") -> dict:
+    """Metric of `a` minus metric of `b` (two stacks over the same windows), paired by patient."""
+    a, b = (s[s["label"] >= 0].sort_values(["seed", "row"]) for s in (a, b))
+    if not np.array_equal(a["row"], b["row"]):
+        raise ValueError(f"need stacks over the same windows, got {len(a)} and {len(b)} rows")
+    return metrics.paired_difference(
+        a["label"], a["score"], b["score"], a["patient"], metric=metric,
+        threshold_a=a["threshold"].to_numpy(), threshold_b=b["threshold"].to_numpy(),
+    )  # fmt: skip
+
+
+def select(runs: Sequence[Run]) -> str:
+    """The model whose runs have the best mean balanced accuracy on validation windows."""
+    rows = [
+        (run.config.model, metrics.binary_scores(v["label"], v["score"], threshold=threshold(run)))
+        for run in runs
+        for v in [run.of("validation")]
+    ]
+    by_model = pd.Series([s["balanced_accuracy"] for _, s in rows], [m for m, _ in rows])
+    return str(by_model.groupby(level=0).mean().idxmax())
+
+
+def protocol_entry(
+    by_model: dict[str, list[Run]],
+    windows: Windows,
+    *,
+    splits: Sequence[str] = ("train", "validation"),
+) -> dict:
+    """A protocol for ``metrics.json``: sizes of the split, and the scores of each model."""
+    first = next(iter(by_model.values()))[0]
+    sizes = {}
+    for name, part in first.predictions.groupby("split"):
+        patients = windows.table["patient"].iloc[part["row"]].nunique()
+        sizes[name] = {"patients": int(patients), "windows": int((part["label"] >= 0).sum())}
+    models = {}
+    for model, runs in by_model.items():
+        models[model] = {
+            "parameters": runs[0].n_parameters,
+            "seeds": len({run.config.train.seed for run in runs}),
+            **{name: plain_scores(stack(runs, windows, split=name)) for name in splits},
+            "test": scores(stack(runs, windows)),
+        }
+    return {"split": sizes, "models": models}
+
+
+def aha(stacked: pd.DataFrame) -> pd.DataFrame:
+    """The AHA's table over a stack of one seed: what stays unclear is left out."""
+    seen = stacked.assign(aha=stacked["aha"].where(stacked["aha"].isin(list(metrics.AHA_GOALS))))
+    return metrics.aha_table(seen["shock"], seen)
+
+
+def simple_features(windows: Windows) -> np.ndarray:
+    """What a linear model may look at: rate, amplitude, organisation, narrowness of each window.
+
+    Returns an array of shape (n_windows, 4), standardised by fixed scales so that no statistic of
+    the test set enters.
+    """
+    from ecglib import signals
+
+    x, fs = windows.signal[:, 0], windows.fs
+    columns = [
+        signals.rate_per_min(x, fs=fs) / 100,
+        np.log10(signals.amplitude_mv(x, fs=fs) + 1e-3),
+        signals.organisation(x, fs=fs),
+        signals.narrowness(x, fs=fs),
+    ]
+    return np.stack(columns, axis=1)
