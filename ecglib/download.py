@@ -111,8 +111,6 @@ def _append_rest(url: str, part: Path, *, progress: bool) -> None:
         ):
             for chunk in answer.iter_content(CHUNK):
                 bar.update(file.write(chunk))
-    if total and part.stat().st_size != total:
-        raise requests.ConnectionError(f"{url} broke off")
 
 
 def _continues(answer: requests.Response, have: int) -> bool:

@@ -8,7 +8,7 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from tqdm.auto import tqdm
@@ -101,17 +101,19 @@ def _members(packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _write(packed: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> dict:
-    """Write one file; the zip's own CRC is checked when its end is reached."""
     checksum, size = hashlib.sha256(), 0
-    with target.open("wb") as file, packed.open(info) as source:
-        while chunk := _read(source, info.filename):
+    with target.open("wb") as file:
+        for chunk in _chunks(packed, info):
             checksum.update(chunk)
             size += file.write(chunk)
     return {"bytes": size, "sha256": checksum.hexdigest()}
 
 
-def _read(source: zipfile.ZipExtFile, name: str) -> bytes:
+def _chunks(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Content of a file; the zip's own CRC is checked when its end is reached."""
     try:
-        return source.read(CHUNK)
+        with packed.open(info) as source:
+            while chunk := source.read(CHUNK):
+                yield chunk
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise DamagedError(f"{name} is damaged ({error})") from None
+        raise DamagedError(f"{info.filename} is damaged ({error})") from None

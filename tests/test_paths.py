@@ -1,8 +1,11 @@
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from ecglib import paths
+
+REPOSITORY = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +58,14 @@ def test_without_a_book_beside_the_package_the_working_folder_is_the_root(monkey
     monkeypatch.setattr(paths, "__file__", str(tmp_path / "site-packages" / "ecglib" / "paths.py"))
     monkeypatch.chdir(tmp_path)
     assert paths.root() == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "tracked"), [("a.mat", "lfs"), ("deep/a.zip", "lfs"), (".gitkeep", "unspecified")]
+)
+def test_the_courses_file_is_tracked_with_lfs(file, tracked):
+    command = ["git", "check-attr", "filter", f"data/ecg/{file}"]
+    answer = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    if answer.returncode:
+        pytest.skip("not a git checkout")
+    assert answer.stdout.strip().endswith(f"filter: {tracked}")
