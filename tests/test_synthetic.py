@@ -135,13 +135,13 @@ def test_beats_are_labelled_by_where_they_start():
     }
 
 
-@pytest.mark.parametrize("fs", [125.0, 250.0, 360.0])
+@pytest.mark.parametrize("fs", [250.0, 360.0, 500.0])
 def test_r_peaks_lie_where_the_truth_says_at_any_rate_of_sampling(fs):
     x = synthetic.beats(np.full(10, 0.8), fs=fs, seed=2)
     steep = np.abs(x) > 0.7 * np.abs(x).max()
     at = np.round(np.arange(1, 11) * 0.8 * fs).astype(int)
     assert all(steep[i - 5 : i + 6].any() for i in at)
-    assert 0.01 < steep.sum() / fs / 10 < 0.06  # seconds a beat: narrow
+    assert 0.01 < steep.sum() / fs / 10 < 0.06  # seconds a beat
 
 
 def test_asystole_and_fine_fibrillation_stay_small_and_coarse_fibrillation_does_not(patients):
@@ -215,7 +215,7 @@ def test_blocks_name_what_does_not_fit():
 
 
 def test_simple_features_do_not_solve_the_task(patients):
-    """A convolutional network of the book reaches 0.96 to 0.99 on unseen patients."""
+    """The network `cnn`, trained on 28 of 40 patients, reached 0.96 to 0.98 on the others."""
     x, table = windows_of(patients)
     fast = (table["rhythm"] == "VT") & (table["rate_per_min"] >= 150)
     coarse = (table["rhythm"] == "VF") & (table["amplitude_mv"] >= 0.2)
