@@ -138,7 +138,7 @@ def _recording(
         if part.background is not None:
             clean[:, a:b] += part.background
     sizes = [float(signals.amplitude_mv(clean[0, a:b], fs=fs)) for a, b in spans]
-    signal = clean + _noises(owner, plan, spans, sizes, fs=fs, rng=rng)
+    signal = clean + _noises(owner, plan, spans=spans, sizes=sizes, fs=fs, rng=rng)
     times = np.concatenate([part.times for part in segments])
     labels = np.concatenate([part.labels for part in segments])
     return SyntheticRecording(
@@ -166,9 +166,9 @@ def _recording(
 def _noises(
     owner: Heart,
     plan: list[str],
+    *,
     spans: list[tuple[int, int]],
     sizes: list[float],
-    *,
     fs: float,
     rng: Generator,
 ) -> NDArray:

@@ -79,8 +79,9 @@ def segment(
     if name == "VT":
         times, rr_s = ventricular(length, rate, rng)
         polymorphic = rate > 170 and rng.random() < 0.35
-        waves = twist(owner.waves["VT"], times + start_s, rr_s, polymorphic, rng)
-        return Segment(times + start_s, np.full(len(times), "V"), waves)
+        times = times + start_s
+        waves = twist(owner.waves["VT"], times, rr_s, polymorphic=polymorphic, rng=rng)
+        return Segment(times, np.full(len(times), "V"), waves)
     times, rr_s, labels, atrial = _rhythm(name, rate, owner, length_s=length, rng=rng)
     size = 1 + 0.04 * rng.standard_normal(len(times))
     own = name if name in owner.waves else "N"

@@ -192,7 +192,7 @@ def tachycardia(
     rng = np.random.default_rng(seed)
     owner = heart(rng)
     times, rr_s = ventricular(duration_s, rate_per_min, rng)
-    waves = twist(owner.waves["VT"], times, rr_s, polymorphic, rng)
+    waves = twist(owner.waves["VT"], times, rr_s, polymorphic=polymorphic, rng=rng)
     return render(waves, owner.views, n_samples=int(round(duration_s * fs)), fs=fs)[0]
 
 
@@ -205,7 +205,7 @@ def ventricular(duration_s: float, rate: float, rng: Generator) -> tuple[NDArray
 
 
 def twist(
-    table: NDArray, times: NDArray, rr_s: NDArray, polymorphic: bool, rng: Generator
+    table: NDArray, times: NDArray, rr_s: NDArray, *, polymorphic: bool, rng: Generator
 ) -> NDArray:
     """Waves of a tachycardia; a polymorphic one turns its axis and swells and shrinks."""
     size, turn = 1 + 0.03 * rng.standard_normal(len(times)), 0.0
