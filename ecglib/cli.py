@@ -83,6 +83,14 @@ def prepare(
 
 
 @app.command()
+def bench() -> None:
+    """Print how fast things are on this machine."""
+    from ecglib import bench
+
+    typer.echo(bench.table())
+
+
+@app.command()
 def readme(
     check: Annotated[bool, typer.Option(help="Only tell whether it is in step.")] = False,
 ) -> None:

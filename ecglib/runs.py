@@ -154,6 +154,7 @@ def run(
         (windows.signal[labelled["train"]], windows.label[labelled["train"]]),
         (windows.signal[labelled["validation"]], windows.label[labelled["validation"]]),
         config=config.train,
+        groups=windows.table["patient"].iloc[labelled["train"]],
         checkpoint=aside / "checkpoint.safetensors",
         progress=progress,
     )

@@ -43,9 +43,10 @@ RHYTHMS = {
 # rhythm → row of the AHA's table; VT and VF are divided by rate and amplitude in `categories`
 AHA = {
     "NSR": "NSR", "ST": "NSR", "SBR": "bradycardia", "AFIB": "AF", "AFL": "AF", "SVT": "SVT",
-    "NOD": "junctional", "BIGEMINY": "PVC", "TRIGEMINY": "PVC", "HGEA": "PVC", "ABIGEMINY": "SVT",
-    "AVB1": "block", "AVB2": "block", "IVR": "idioventricular", "PACED": "paced",
-    "PREX": "pre-excitation", "ASYSTOLE": "asystole", "VFL": "coarse VF", "UNMARKED": "unmarked",
+    "NOD": "other non-shockable", "BIGEMINY": "PVC", "TRIGEMINY": "PVC", "HGEA": "PVC",
+    "ABIGEMINY": "SVT", "AVB1": "block", "AVB2": "block", "IVR": "idioventricular",
+    "PACED": "other non-shockable", "PREX": "other non-shockable", "ASYSTOLE": "asystole",
+    "VFL": "coarse VF", "UNMARKED": "unmarked",
 }  # fmt: skip
 SHOCKABLE = ("coarse VF", "rapid VT")
 INTERMEDIATE = ("fine VF", "other VT")

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ecglib.models import build
 from ecglib.train import TrainConfig, fit, learning_rate, predict, run_epoch
-from ecglib.train.optimise import Learner, make_loss, make_optimizer
+from ecglib.train.optimise import Learner, balanced_weights, make_loss, make_optimizer
 
 QUICK = TrainConfig(fs=250, epochs=4, batch_size=16, device="cpu", augment=("scale", "noise"))
 COLUMNS = [
@@ -244,7 +244,7 @@ def test_norms_and_biases_do_not_decay():
 def test_a_long_gradient_is_clipped():
     config = replace(QUICK, clip_norm=1.0)
     model = nn.Linear(3, 2)
-    learner = Learner(model, config, n_windows=8, device=torch.device("cpu"))
+    learner = Learner(model, config, y=torch.tensor([0, 1] * 4))
     learner.step((1e6 * model(torch.ones(1, 3))).sum())
     norm = math.hypot(*(p.grad.norm().item() for p in model.parameters()))
     assert norm == pytest.approx(1.0, abs=1e-3)
@@ -321,3 +321,20 @@ def test_a_configuration_that_makes_no_sense_is_refused(bad, message):
 def test_a_diverging_training_says_so():
     with pytest.raises(FloatingPointError, match="epoch 1"):
         learn(network("mlp"), config=replace(QUICK, lr=1e38, clip_norm=0.0, augment=()))
+
+
+def test_drawing_gives_classes_the_same_say_and_damps_long_recordings():
+    y = torch.tensor([0] * 90 + [1] * 10)
+    groups = torch.tensor([0] * 81 + [1] * 9 + [2] * 10)
+    weights = balanced_weights(y, groups)
+    assert weights[y == 0].sum().item() == pytest.approx(0.5)
+    assert (weights[groups == 0].sum() / weights[groups == 1].sum()).item() == pytest.approx(3)
+
+
+def test_an_epoch_can_be_shorter_than_the_set():
+    x, y = torch.randn(200, 1, 64).numpy(), np.array([0, 1] * 100)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    seen = []
+    model.register_forward_hook(lambda *a: seen.append(len(a[1][0])) if model.training else None)
+    fit(model, (x, y), (x, y), config=TrainConfig(epochs=1, epoch_windows=50), progress=False)
+    assert sum(seen) == 50

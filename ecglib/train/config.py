@@ -16,6 +16,7 @@ class TrainConfig:
 
     fs: float = 250.0  # hertz, of the windows; the augmentation needs it
     epochs: int = 20
+    epoch_windows: int = 0  # windows drawn for an epoch, balanced by class and group; 0: all once
     batch_size: int = 128
     lr: float = 3e-3  # the highest rate of the schedule
     weight_decay: float = 1e-2  # on weight matrices and filters only
@@ -48,7 +49,7 @@ class TrainConfig:
         for name in ("fs", "epochs", "batch_size", "lr"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("weight_decay", "focal_gamma", "clip_norm", "patience"):
+        for name in ("weight_decay", "focal_gamma", "clip_norm", "patience", "epoch_windows"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("warmup", "label_smoothing", "augment_probability"):

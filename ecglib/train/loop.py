@@ -26,6 +26,7 @@ def fit(
     validation: tuple[ArrayLike, ArrayLike],
     *,
     config: TrainConfig,
+    groups: ArrayLike | None = None,
     checkpoint: Path | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -37,6 +38,8 @@ def fit(
         Maps (batch, n_leads, n_samples) to logits (batch, n_classes).
     train, validation : pair of arrays
         Signals, float32, shape (n, n_leads, n_samples), millivolt; labels 0..n_classes-1.
+    groups : array, shape (n_train,), optional
+        Patient of each training window, for drawing in balance (``config.epoch_windows``).
     checkpoint : path, optional
         Written after each epoch; a call that finds it goes on from there and, on the CPU, ends
         with the very weights of a training never interrupted.
@@ -71,7 +74,11 @@ def fit(
 
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)  # dropout draws from the global generator
-        learner = Learner(model, config, n_windows=len(train[1]), device=device)
+        owners = None
+        if groups is not None:
+            owners = torch.from_numpy(np.unique(np.asarray(groups), return_inverse=True)[1])
+            owners = owners.to(device)
+        learner = Learner(model, config, y=train[1], groups=owners)
         state = State()
         if checkpoint is not None and Path(checkpoint).exists():
             state = load_checkpoint(
@@ -151,7 +158,7 @@ def run_epoch(
     rows = torch.arange(len(y), device=y.device)
     n_batches = math.ceil(len(y) / batch_size)
     if learner is not None:
-        rows = torch.randperm(len(y), generator=learner.generator, device=y.device)
+        rows = learner.draw(len(y))
         n_batches = learner.n_batches
     sums = torch.zeros(2, dtype=torch.float64, device=y.device)  # weighted loss, weight
     hits = torch.zeros(n_classes, dtype=torch.long, device=y.device)
@@ -172,7 +179,7 @@ def run_epoch(
                 learner.step((weight * loss).mean())
         sums += torch.stack([(weight * loss.detach()).sum(), weight.sum()]).double()
         hits += torch.bincount(labels[logits.argmax(1) == labels], minlength=n_classes)
-    recall = hits / torch.bincount(y, minlength=n_classes)
+    recall = hits / torch.bincount(y[rows], minlength=n_classes)
     return (sums[0] / sums[1]).item(), recall.mean().item()
 
 

@@ -17,14 +17,30 @@ class Learner:
     """What turns a loss into a step: optimizer, rate of the step, augmentation, one generator."""
 
     def __init__(
-        self, model: nn.Module, config: TrainConfig, *, n_windows: int, device: torch.device
+        self,
+        model: nn.Module,
+        config: TrainConfig,
+        *,
+        y: Tensor,
+        groups: Tensor | None = None,
     ) -> None:
+        device = y.device
         self.model, self.config, self.device = model, config, device
+        self.weights = balanced_weights(y, groups) if config.epoch_windows else None
+        n_windows = config.epoch_windows or len(y)
         self.optimizer = make_optimizer(model, config)
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.n_batches = math.ceil(n_windows / config.batch_size)
         self.augmentation = AugmentConfig(
             names=config.augment, probability=config.augment_probability
+        )
+
+    def draw(self, n_windows: int) -> Tensor:
+        """Rows for an epoch: every window once, or as many as asked for, drawn with balance."""
+        if self.weights is None:
+            return torch.randperm(n_windows, generator=self.generator, device=self.device)
+        return torch.multinomial(
+            self.weights, self.config.epoch_windows, replacement=True, generator=self.generator
         )
 
     def rate(self, step: int) -> float:
@@ -47,6 +63,23 @@ class Learner:
         self.optimizer.step()
 
 
+def balanced_weights(y: Tensor, groups: Tensor | None = None) -> Tensor:
+    """How likely each window is drawn: classes alike, groups by the root of their windows.
+
+    A patient with a hundred windows of a class then counts ten times one with a single window:
+    long recordings do not drown the others, short ones are not learnt by heart. `y` and `groups`
+    have shape (n_windows,); so has the result, which sums to 1.
+    """
+    weights = torch.ones(len(y), dtype=torch.float64, device=y.device)
+    if groups is not None:
+        _, owner = torch.unique(torch.stack([y, groups]), dim=1, return_inverse=True)
+        weights /= torch.bincount(owner)[owner].double().sqrt()
+    share = torch.zeros(int(y.max()) + 1, dtype=torch.float64, device=y.device)
+    share.index_add_(0, y, weights)
+    weights /= share[y]
+    return weights / weights.sum()
+
+
 def make_loss(config: TrainConfig, y: Tensor, n_classes: int) -> Loss:
     """A function of (logits, labels) that returns a loss and a weight for each window.
 
@@ -54,7 +87,7 @@ def make_loss(config: TrainConfig, y: Tensor, n_classes: int) -> Loss:
     windows fade (Lin 2017, arXiv:1708.02002).
     """
     class_weights = torch.ones(n_classes, device=y.device)
-    if config.class_weights == "balanced":
+    if config.class_weights == "balanced" and not config.epoch_windows:  # else drawn in balance
         class_weights = len(y) / (n_classes * torch.bincount(y, minlength=n_classes).float())
 
     def loss_fn(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
