@@ -248,9 +248,9 @@ def _check_shape(folder: Path, record: str, database: Database) -> None:
             f"{header.name}: need record {record}, {database.n_leads} leads, {database.fs} Hz, "
             f"got {name}, {n_leads}, {fs}"
         )
-    if not database.n_samples[0] <= n <= database.n_samples[1] or size != got:
+    if not database.n_samples[0] <= n <= database.n_samples[1] or got < size:
         raise DamagedError(
-            f"{header.name}: need {database.n_samples} samples, {size:.0f} bytes, got {n}, {got}"
+            f"{header.name}: need {database.n_samples} samples and {size:.0f} bytes, got {n}, {got}"
         )
 
 
