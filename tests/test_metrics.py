@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 from statsmodels.stats.proportion import proportion_confint
 
 from ecglib import metrics
+from ecglib.metrics import aha, intervals, scores
 
 
 def windows(*, n=400, seed=0, n_patients=12, ties=False):
@@ -50,10 +51,10 @@ def test_binary_scores_are_those_of_scikit_learn(seed, ties):
 
 
 def test_what_one_class_cannot_tell_is_nan():
-    scores = metrics.binary_scores([0, 0, 0], [0.1, 0.6, 0.2])
-    assert scores["specificity"] == pytest.approx(2 / 3)
+    found = metrics.binary_scores([0, 0, 0], [0.1, 0.6, 0.2])
+    assert found["specificity"] == pytest.approx(2 / 3)
     undefined = ["sensitivity", "balanced_accuracy", "roc_auc", "average_precision"]
-    assert np.isnan([scores[name] for name in undefined]).all()
+    assert np.isnan([found[name] for name in undefined]).all()
 
 
 @pytest.mark.parametrize(
@@ -74,14 +75,14 @@ def test_bad_input_gets_one_clear_error(y, p, message):
 @pytest.mark.parametrize("ties", [False, True])
 def test_weighing_patients_equals_copying_their_windows(ties):
     y, p, patient = windows(ties=ties, n_patients=8)
-    codes, n_patients = metrics._codes(patient, len(y))
-    tally = metrics._tally(y.astype(float), p, codes, n_patients=n_patients, threshold=0.5)
-    weights = next(metrics._resamples(n_patients, 20, 1))
-    scores = tally.scores(weights)
+    codes, n_patients = scores.patient_codes(patient, len(y))
+    tally = scores.tally_up(y.astype(float), p, codes, n_patients=n_patients, threshold=0.5)
+    weights = next(intervals.resamples(n_patients, 20, 1))
+    found = tally.scores(weights)
     for i, drawn in enumerate(weights.astype(int)):
         copies = np.repeat(np.arange(len(y)), drawn[codes])
         expected = reference(y[copies], p[copies], threshold=0.5)
-        assert {name: scores[name][i] for name in metrics.BINARY} == pytest.approx(expected)
+        assert {name: found[name][i] for name in metrics.BINARY} == pytest.approx(expected)
 
 
 def test_the_bootstrap_keeps_the_value_and_surrounds_it():
@@ -287,7 +288,8 @@ def test_a_class_number_without_a_name_is_refused():
         metrics.class_scores([0, 1, 2], [0, 1, 1], ["a", "b"])
 
 
-def test_the_examples_in_the_docstrings_hold():
-    result = doctest.testmod(metrics)
+@pytest.mark.parametrize("module", [aha, scores])
+def test_the_examples_in_the_docstrings_hold(module):
+    result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0

@@ -1,0 +1,26 @@
+"""Pure functions of truth and prediction over a whole set, with intervals by patient.
+
+Shock advice is the binary case: 1 is shockable, a score is P(shock), and a shock is advised where
+the score reaches the threshold. Explained in the chapter on evaluation.
+"""
+
+from .aha import AHA_GOALS, Goal, aha_table, clopper_pearson_lower, design_effect
+from .calibration import choose_threshold, fit_temperature, reliability
+from .intervals import bootstrap, paired_difference
+from .scores import BINARY, binary_scores, class_scores
+
+__all__ = [
+    "AHA_GOALS",
+    "BINARY",
+    "Goal",
+    "aha_table",
+    "binary_scores",
+    "bootstrap",
+    "choose_threshold",
+    "class_scores",
+    "clopper_pearson_lower",
+    "design_effect",
+    "fit_temperature",
+    "paired_difference",
+    "reliability",
+]
