@@ -220,6 +220,17 @@ def difference(value: dict) -> str:
     return "lower" if value["high"] < 0 else "no clear difference"
 
 
+def compared(a: str, b: str, value: dict, *, what: str = "balanced accuracy") -> str:
+    """A sentence on a difference `a` minus `b` with its interval, in percentage points."""
+    word = difference(value)
+    if word == "no known difference":
+        return f"Between {a} and {b} the difference in {what} is not known: too few patients."
+    shown = f"{interval(value)} points"
+    if word == "no clear difference":
+        return f"Between {a} and {b} there is no clear difference in {what}: {shown}."
+    return f"The {what} of {a} is {word} than that of {b}: by {shown}."
+
+
 def plural(n: int, noun: str, many: str | None = None) -> str:
     """``1 window``, ``1,234 windows``."""
     return f"{n:,} {noun if n == 1 else many or noun + 's'}"

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
-from ecglib import metrics
+from ecglib import datasets, metrics
 from ecglib.datasets import Windows
 from ecglib.runs import Run, RunConfig
 from ecglib.train import TrainConfig
@@ -45,6 +46,90 @@ def config(
         arguments=arguments or {},
         train=TrainConfig(**train),
     )
+
+
+def versions(source: str, *, n_patients: int = 40, needs: str = "annotated") -> dict[str, Windows]:
+    """The windows by version of their labels; only real recordings were reviewed.
+
+    Raises
+    ------
+    ValueError
+        If there is no version `needs`.
+    """
+    names = datasets.LABELS if source == "physionet" else datasets.LABELS[:1]
+    if needs not in names:
+        raise ValueError(f"need labels {' or '.join(names)} ({source} recordings), got {needs!r}")
+    about = {"source": source, "n_patients": n_patients}
+    return {name: datasets.shock_windows(labels=name, progress=False, **about) for name in names}
+
+
+def chosen(models: str, *, model: str = "") -> tuple[str, ...]:
+    """Names out of ``"all"`` or ``"cnn, gru"``, the previous ones first; `model` if empty.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of `MODELS`.
+    """
+    asked = {name.strip() for name in models.split(",")} - {""}
+    asked = set(MODELS) if asked == {"all"} else asked
+    asked |= {model} - {""}
+    if not asked or asked - set(MODELS):
+        raise ValueError(f"need models of {', '.join(MODELS)} or all, got {models or model!r}")
+    return tuple(name for name in MODELS if name in asked)
+
+
+def configs(
+    by_labels: dict[str, Windows],
+    models: Sequence[str],
+    *,
+    seeds: Sequence[int] = (0,),
+    protocols: Sequence[str] = ("patient",),
+    **train: object,
+) -> list[RunConfig]:
+    """Every combination of labels, protocol, model and seed; further keywords as for `config`."""
+    return [
+        config(windows, model, seed=seed, protocol=protocol, **train)
+        for windows in by_labels.values()
+        for protocol in protocols
+        for model in models
+        for seed in seeds
+    ]
+
+
+def by_model(
+    runs: Iterable[Run], *, labels: str = "annotated", protocols: Sequence[str] = ("patient",)
+) -> dict[str, list[Run]]:
+    """The runs of one version of the labels and one or more protocols, by model."""
+    out: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.config.labels == labels and run.config.protocol in protocols:
+            out.setdefault(run.config.model, []).append(run)
+    return out
+
+
+def folds() -> list[str]:
+    """The protocols that together test every patient once."""
+    return [f"fold{number}" for number in range(N_FOLDS)]
+
+
+def databases(windows: Windows) -> list[str]:
+    """Names of the databases; a single one cannot be left out."""
+    return sorted(windows.table["database"].unique())
+
+
+def data_entry(windows: Windows) -> dict[str, dict]:
+    """What ``metrics.json`` says of each database: records, patients, windows, checksum."""
+    sums = windows.parameters.get("data", {})
+    return {
+        str(name): {
+            "records": part["record"].nunique(),
+            "patients": part["patient"].nunique(),
+            "windows": len(part),
+            "sha256": sums.get(name, sums.get("course")),
+        }
+        for name, part in windows.table.groupby("database")
+    }
 
 
 def threshold(run: Run, *, metric: str = "balanced_accuracy") -> float:
@@ -118,9 +203,10 @@ def protocol_entry(
     splits: Sequence[str] = ("train", "validation"),
 ) -> dict:
     """A protocol for ``metrics.json``: sizes of the split, and the scores of each model."""
-    first = next(iter(by_model.values()))[0]
+    first = next(iter(by_model.values()))
+    predicted = pd.concat([run.predictions for run in first]).drop_duplicates(["row", "split"])
     sizes = {}
-    for name, part in first.predictions.groupby("split"):
+    for name, part in predicted.groupby("split"):
         patients = windows.table["patient"].iloc[part["row"]].nunique()
         sizes[name] = {"patients": int(patients), "windows": int((part["label"] >= 0).sum())}
     models = {}
@@ -140,19 +226,33 @@ def aha(stacked: pd.DataFrame) -> pd.DataFrame:
     return metrics.aha_table(seen["shock"], seen)
 
 
-def simple_features(windows: Windows) -> np.ndarray:
-    """What a linear model may look at: rate, amplitude, organisation, narrowness of each window.
+def pick(stacked: pd.DataFrame, *, n: int = 8, seed: int = 0) -> pd.DataFrame:
+    """Windows to look at: the plainest errors, up to half of them, then right ones of both classes.
 
-    Returns an array of shape (n_windows, 4), standardised by fixed scales so that no statistic of
-    the test set enters.
+    Of a record not more than two windows are taken.
     """
-    from ecglib import signals
+    seen = stacked[(stacked["label"] >= 0) & (stacked["seed"] == stacked["seed"].min())]
+    right = seen[seen["shock"] == seen["label"]].sample(frac=1, random_state=seed)
+    errors = worst(seen, n=n // 2)
+    right = right.groupby("record").head(2)
+    half = (n - len(errors) + 1) // 2
+    shown = [errors, *(right[right["label"] == label].head(half) for label in (1, 0))]
+    return pd.concat(shown).head(n)
 
-    x, fs = windows.signal[:, 0], windows.fs
-    columns = [
-        signals.rate_per_min(x, fs=fs) / 100,
-        np.log10(signals.amplitude_mv(x, fs=fs) + 1e-3),
-        signals.organisation(x, fs=fs),
-        signals.narrowness(x, fs=fs),
-    ]
-    return np.stack(columns, axis=1)
+
+def worst(stacked: pd.DataFrame, *, n: int = 8) -> pd.DataFrame:
+    """The wrong windows whose probability lies furthest from the threshold, two a record."""
+    wrong = stacked[(stacked["label"] >= 0) & (stacked["shock"] != stacked["label"])]
+    margin = (wrong["score"] - wrong["threshold"]).abs()
+    order = wrong.assign(margin=margin).sort_values("margin", ascending=False)
+    return order.drop_duplicates("row").groupby("record").head(2).head(n).drop(columns="margin")
+
+
+def tempered(run: Run, *, split: str = "test") -> tuple[float, pd.DataFrame]:
+    """Temperature from the validation windows, and a set's predictions after dividing by it."""
+    logits = ["logit_0", "logit_1"]
+    seen = run.of("validation")
+    temperature = metrics.fit_temperature(seen[logits], seen["label"])
+    found = run.of(split)
+    margin = found["logit_1"] - found["logit_0"]
+    return temperature, found.assign(score=expit(margin / temperature))

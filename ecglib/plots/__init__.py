@@ -5,7 +5,7 @@ paper squares at equal scale. Explained in the chapters that show them.
 """
 
 from .comparisons import aha, by_record, forest
-from .ecg import ecg_paper, examples
+from .ecg import ecg_paper, examples, gallery
 from .look import LABELS, SHOCK, SPLIT_COLOURS, SPLIT_LINES, style
 from .scores import (
     MOST_POINTS,
@@ -30,6 +30,7 @@ __all__ = [
     "ecg_paper",
     "examples",
     "forest",
+    "gallery",
     "learning_curves",
     "metrics_table",
     "precision_recall",

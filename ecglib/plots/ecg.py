@@ -111,28 +111,58 @@ def examples(
             f"need 1 to 24 windows, each with label, score and table row, got "
             f"{len(signal)}, {len(label)}, {len(score)}, {len(table)}"
         )
+    right = (score >= threshold) == (label == 1)
+    titles = [
+        f"{row['database']} {row['record']}, {row['start_s']:.0f} s, {row['rhythm']}\n"
+        f"truth: {SHOCK[int(y)]}; P(shock) = {p:.2f}" + (" ✓" if good else " ✗ wrong")
+        for row, y, p, good in zip(table.to_dict("records"), label, score, right, strict=True)
+    ]
+    colours = np.where(right, "black", WRONG)
+    return gallery(signal, titles, fs=fs, colours=colours, n_columns=n_columns, limit_mv=limit_mv)
+
+
+def gallery(
+    signal: ArrayLike,
+    titles: Sequence[str],
+    *,
+    fs: float,
+    leads: Sequence[str] | None = None,
+    colours: Sequence[str] | None = None,
+    n_columns: int = 2,
+    limit_mv: float | None = None,
+) -> Figure:
+    """Draw windows on ECG paper, all at one scale, a title over each.
+
+    Parameters
+    ----------
+    signal : array, shape (n_windows, n_leads, n_samples), millivolt
+    titles : one a window
+    fs : float, hertz
+    colours : of the titles, one a window
+    limit_mv : float, the same span for all; by default what the largest needs, from 1 to 2 mV
+    """
+    signal = np.asarray(signal)
+    if signal.ndim != 3 or not 0 < len(signal) == len(titles):
+        raise ValueError(
+            f"need (n_windows, n_leads, n_samples) and a title each, got shape {signal.shape} "
+            f"and {len(titles)} titles"
+        )
     limit = limit_mv or float(np.clip(np.ceil(2 * np.abs(signal).max()) / 2, 1, 2))
     n_rows = -(-len(signal) // n_columns)
     width = signal.shape[2] / fs * 25 / 25.4  # inches at 25 mm/s
     height = signal.shape[1] * 2 * limit * 10 / 25.4  # inches at 10 mm/mV
+    over = 0.3 + 0.2 * max(title.count("\n") + 1 for title in titles)
     figure, axes = plt.subplots(
         n_rows,
         n_columns,
-        figsize=(n_columns * (width + 0.4) + 0.4, n_rows * (height + 0.75) + 0.3),
+        figsize=(n_columns * (width + 0.4) + 0.4, n_rows * (height + over) + 0.3),
         squeeze=False,
     )
     for ax in axes.flat[len(signal) :]:
         ax.remove()
-    for i, (ax, row) in enumerate(zip(axes.flat, table.to_dict("records"), strict=False)):
-        ecg_paper(signal[i], fs=fs, start_s=0.0, limit_mv=limit, ax=ax)
-        right = (score[i] >= threshold) == (label[i] == 1)
-        ax.set_title(
-            f"{row['database']} {row['record']}, {row['start_s']:.0f} s, {row['rhythm']}\n"
-            f"truth: {SHOCK[int(label[i])]}; P(shock) = {score[i]:.2f}"
-            + (" ✓" if right else " ✗ wrong"),
-            color="black" if right else WRONG,
-            fontsize=9,
-        )
+    for i, (ax, title) in enumerate(zip(axes.flat, titles, strict=False)):
+        ecg_paper(signal[i], fs=fs, leads=leads, limit_mv=limit, ax=ax)
+        ax.set_title(title, color=colours[i] if colours is not None else "black", fontsize=9)
         last = i + n_columns >= len(signal)
         ax.set(xlabel="time (s)" if last else "", ylabel="" if i % n_columns else ax.get_ylabel())
     return figure
