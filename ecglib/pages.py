@@ -17,6 +17,7 @@ from ecglib import paths
 NOT_RUN = (
     "```{note}\nThis page has not been run in this edition: it shows the code and no results.\n```"
 )
+HIDDEN = "# goes on"  # myst-nb leaves out a cell without code, and its figures with it
 
 
 def tidy(executed: NotebookNode, source: NotebookNode) -> NotebookNode:
@@ -92,7 +93,7 @@ def one_figure_a_cell(page: NotebookNode) -> NotebookNode:
         cell.outputs, first = [], cell
         for output in outputs:
             if _alt(output) and any(_alt(earlier) for earlier in cells[-1].outputs):
-                more = nbformat.v4.new_code_cell("", id=f"{first.id}-{len(cells)}"[-64:])
+                more = nbformat.v4.new_code_cell(HIDDEN, id=f"{first.id}-{len(cells)}"[-64:])
                 more.metadata["tags"] = ["remove-input"]
                 cells.append(more)
             cells[-1].outputs.append(output)

@@ -85,7 +85,7 @@ def visible(artist, marker):
 
 def test_the_contracts_cover_every_plot():
     public = {name for name, value in vars(plots).items() if callable(value)}
-    assert public == set(DRAWN) | {"examples", "style"}
+    assert public == set(DRAWN) | {"examples", "gallery", "style"}
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
@@ -232,6 +232,22 @@ def test_examples_show_truth_and_score_and_mark_what_is_wrong(n, n_leads):
 def test_examples_without_a_score_for_each_window_are_refused():
     with pytest.raises(ValueError, match="2, 2, 1, 2"):
         plots.examples(np.zeros((2, 1, 100)), [0, 1], [0.5], TABLE[:2], fs=250)
+
+
+def test_a_gallery_gives_every_window_its_title_at_one_scale():
+    signal = np.stack([ECG, 0.1 * ECG])[:, None]
+    colours = ["black", plots.SPLIT_COLOURS["test"]]
+    figure = plots.gallery(signal, ["large", "small"], fs=250, leads=["II"], colours=colours)
+    assert [ax.get_title("left") for ax in figure.axes] == ["large", "small"]
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    assert [texts(ax)[0] for ax in figure.axes] == ["II", "II"]
+    for ax, colour in zip(figure.axes, colours, strict=True):
+        assert same_color(ax._left_title.get_color(), colour)
+
+
+def test_a_gallery_without_a_title_for_each_window_is_refused():
+    with pytest.raises(ValueError, match="1 titles"):
+        plots.gallery(np.zeros((2, 1, 100)), ["one"], fs=250)
 
 
 def test_the_table_prints_values_intervals_and_what_is_undefined(ax):

@@ -43,6 +43,7 @@ def network(name="tiny_cnn", *, seed=0, **arguments):
 
 
 TRAIN, VALIDATION = windows(50), windows(24, seed=1)
+OPPOSITE = TRAIN[0], 1 - TRAIN[1]  # the more a network learns of it, the worse it gets
 
 
 def learn(model, *, config=QUICK, checkpoint=None, train=TRAIN, validation=VALIDATION):
@@ -81,6 +82,8 @@ def test_the_history_has_a_row_for_each_epoch():
     assert list(history.columns) == COLUMNS
     assert history.epoch.tolist() == [1, 2, 3, 4]
     assert np.isfinite(history.to_numpy()).all()
+    last_steps = [4 * epoch - 1 for epoch in history.epoch]  # 50 windows are four batches
+    assert history.lr.tolist() == [learning_rate(s, n_steps=16, config=QUICK) for s in last_steps]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
@@ -117,6 +120,18 @@ def test_a_killed_training_ends_with_the_weights_of_one_never_killed(
         history.drop(columns="seconds"), expected.drop(columns="seconds"), check_exact=True
     )
     assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]
+
+
+def test_a_best_epoch_before_the_kill_is_still_the_best(tmp_path, monkeypatch):
+    checkpoint, config = tmp_path / "checkpoint.safetensors", replace(QUICK, lr=0.02, augment=())
+    whole, resumed = network(), network(seed=5)
+    assert learn(whole, config=config, train=OPPOSITE).validation_loss.idxmin() == 0
+    with monkeypatch.context() as patch:
+        kill_after(patch, 13)
+        with pytest.raises(KeyboardInterrupt):
+            learn(network(), config=config, train=OPPOSITE, checkpoint=checkpoint)
+    learn(resumed, config=config, train=OPPOSITE, checkpoint=checkpoint)
+    assert_same_weights(whole, resumed)
 
 
 def test_a_finished_training_is_not_done_again(tmp_path, monkeypatch):
@@ -161,11 +176,10 @@ def test_a_checkpoint_holds_tensors_only(tmp_path):
 def test_the_model_is_left_with_the_weights_of_the_best_validation_epoch():
     model = network()
     config = replace(QUICK, lr=0.02, epochs=8, augment=())
-    opposite = TRAIN[0], 1 - TRAIN[1]  # the more it learns, the worse it gets
-    history = learn(model, config=config, train=opposite)
+    history = learn(model, config=config, train=OPPOSITE)
     assert history.validation_loss.idxmin() < len(history) - 1  # else the test shows nothing
     x, y = (torch.from_numpy(a) for a in VALIDATION)
-    loss_fn = make_loss(config, torch.from_numpy(opposite[1]), 2)
+    loss_fn = make_loss(config, torch.from_numpy(OPPOSITE[1]), 2)
     loss, _ = run_epoch(model, x, y, loss_fn=loss_fn, n_classes=2)
     assert loss == pytest.approx(history.validation_loss.min(), abs=1e-6)
 
@@ -187,12 +201,13 @@ def test_measuring_does_not_change_the_model():
 def test_loss_and_balanced_accuracy_are_those_of_the_whole_set():
     x, y = windows(77, seed=4)
     model = network()
-    weight = torch.tensor([77 / (2 * (y == c).sum()) for c in (0, 1)], dtype=torch.float32)
+    other = torch.tensor([0] * 60 + [1] * 10)  # weights come from the training set
+    weight = torch.tensor([70 / 120, 70 / 20])
     loss, accuracy = run_epoch(
         model,
         torch.from_numpy(x),
         torch.from_numpy(y),
-        loss_fn=make_loss(QUICK, torch.from_numpy(y), 2),
+        loss_fn=make_loss(QUICK, other, 2),
         n_classes=2,
         batch_size=10,
     )

@@ -175,6 +175,8 @@ def run_epoch(
                 logits = model(signals)
             loss, weight = loss_fn(logits.float(), labels)  # (batch,) each
             if learner is not None:
+                if learner.weights is not None:  # drawn in balance already
+                    weight = torch.ones_like(weight)
                 # Weights average 1 over the set, so the mean needs no division by their sum.
                 learner.step((weight * loss).mean())
         sums += torch.stack([(weight * loss.detach()).sum(), weight.sum()]).double()

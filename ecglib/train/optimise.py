@@ -87,7 +87,7 @@ def make_loss(config: TrainConfig, y: Tensor, n_classes: int) -> Loss:
     windows fade (Lin 2017, arXiv:1708.02002).
     """
     class_weights = torch.ones(n_classes, device=y.device)
-    if config.class_weights == "balanced" and not config.epoch_windows:  # else drawn in balance
+    if config.class_weights == "balanced":
         class_weights = len(y) / (n_classes * torch.bincount(y, minlength=n_classes).float())
 
     def loss_fn(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
