@@ -14,6 +14,15 @@ NAMES = sorted(MODELS)
 SHAPE = {"n_leads": 1, "n_classes": 2, "n_samples": 1000}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small networks gain nothing from a second core, and lose much when it is taken."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("n_leads", [1, 2])
 @pytest.mark.parametrize("n_samples", [1000, 1234])

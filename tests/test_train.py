@@ -29,6 +29,15 @@ COLUMNS = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small networks gain nothing from a second core, and lose much when it is taken."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def windows(n, *, seed=0, n_samples=200):
     """Noise, with a 5 Hz wave in every third window: (signals, labels)."""
     rng = np.random.default_rng(seed)
