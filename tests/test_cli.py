@@ -1,0 +1,73 @@
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from ecglib import cli, fetch, paths, publish, site
+
+
+@pytest.fixture
+def command():
+    return lambda *words: CliRunner().invoke(cli.app, words)
+
+
+@pytest.fixture
+def built(monkeypatch, tmp_path):
+    calls = []
+
+    def build(profile, **arguments):
+        calls.append({"profile": profile, **arguments})
+        return tmp_path
+
+    monkeypatch.setattr(publish, "build", build)
+    return calls
+
+
+def test_book_hands_over_profile_chapters_and_parameters(command, built):
+    words = "book --profile full -c exercise_03 -p epochs=2 -p model=gru -p bidirectional=true"
+    done = command(*words.split())
+    assert done.exit_code == 0
+    assert "index.html" in done.output
+    assert built[0]["profile"] == "full"
+    assert built[0]["chapters"] == ["exercise_03"]
+    assert built[0]["parameters"] == {"epochs": 2, "model": "gru", "bidirectional": True}
+
+
+def test_a_parameter_without_a_value_is_refused(command, built):
+    done = command("book", "-p", "epochs")
+    assert isinstance(done.exception, ValueError)
+    assert "name=value, got 'epochs'" in str(done.exception)
+    assert built == []
+
+
+def test_data_fetches_what_is_named_from_the_mirror(command, monkeypatch):
+    calls = []
+    monkeypatch.setattr(fetch, "fetch", lambda name, **arguments: calls.append((name, arguments)))
+    command("data", "vfdb", "cudb", "--mirror", "/media/copy", "-q")
+    given = {"mirror": "/media/copy", "progress": False}
+    assert calls == [("vfdb", given), ("cudb", given)]
+    command("data")
+    assert [name for name, _ in calls[2:]] == list(fetch.DATABASES)
+
+
+def test_site_renders_what_was_published(command, monkeypatch, tmp_path):
+    monkeypatch.setattr(site, "render_published", lambda **_: tmp_path)
+    assert tmp_path.as_uri() in command("site").output
+
+
+def test_what_goes_wrong_is_told_in_a_line_with_exit_status_1(monkeypatch):
+    done = subprocess.run(
+        [sys.executable, "-m", "ecglib", "book", "--profile", "quick"],
+        capture_output=True,
+        text=True,
+        cwd=paths.root(),
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "got 'quick'" in done.stderr
+
+
+def test_an_unknown_command_shows_how_to_get_help(command):
+    assert command("bok").exit_code == 2
+    assert "book" in command("--help").output

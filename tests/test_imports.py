@@ -1,0 +1,98 @@
+"""The direction of imports: what each room of the library may use."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ecglib
+
+LIBRARY = Path(ecglib.__file__).parent
+DATA = {"paths", "fetch", "records", "review", "shock", "signals", "splits", "synthetic"}
+ROOMS = {  # room: the other rooms it may import
+    "paths": set(),
+    "signals": set(),
+    "splits": set(),
+    "metrics": set(),
+    "augment": set(),
+    "models": set(),
+    "download": set(),
+    "unpack": {"download"},
+    "fetch": {"paths", "download", "unpack"},
+    "records": {"signals"},
+    "synthetic": {"signals", "records"},
+    "review": {"signals", "records"},
+    "shock": DATA - {"shock"},
+    "datasets": DATA,
+    "train": {"augment"},
+    "runs": {"train", "models", "datasets", "metrics", "splits", "paths"},
+    "study": {"datasets", "metrics", "runs", "train"},
+    "yardsticks": {"datasets", "metrics", "signals", "splits", "study"},
+    "plots": {"metrics"},
+    "chapter": {"paths", "datasets"},
+    "pages": {"paths"},
+    "site": {"pages", "paths"},
+    "publish": {"chapter", "fetch", "pages", "paths", "site"},
+    "readme": {"chapter", "paths"},
+}
+ANYTHING = {"cli", "bench", "__main__"}
+HEAVY = {  # package: the rooms that may import it
+    "torch": {"augment", "models", "train", "runs", "bench"},
+    "ray": set(),
+    "captum": set(),
+    "wfdb": {"records", "synthetic", "shock"},
+    "pooch": {"fetch", "download"},
+    "papermill": {"publish"},
+    "matplotlib": {"plots", "chapter"},
+    "seaborn": {"plots"},
+    "IPython": {"chapter"},
+    "typer": {"cli"},
+}
+
+
+def room(file: Path) -> str:
+    return file.relative_to(LIBRARY).parts[0].removesuffix(".py")
+
+
+def imported(file: Path) -> set[str]:
+    """Full names of the modules that a file imports, at its top or later."""
+    package = ("ecglib", *file.relative_to(LIBRARY).parts[:-1])
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) + 1 - node.level] if node.level else ()
+            base = ".".join((*start, *filter(None, [node.module])))
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+FILES = sorted(p for p in LIBRARY.rglob("*.py") if p != LIBRARY / "__init__.py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(LIBRARY)))
+def test_a_room_imports_only_what_the_table_allows(file):
+    own = room(file)
+    names = imported(file)
+    assert own in ROOMS or own in ANYTHING, f"say in this table what {own} may import"
+    others = {name.split(".")[1] for name in names if name.startswith("ecglib.")} - {own}
+    if own in ROOMS:
+        assert others <= ROOMS[own]
+    for package, rooms in HEAVY.items():
+        uses = any(name.split(".")[0] == package for name in names)
+        assert not uses or own in rooms, f"{own} must not import {package}"
+    assert not any(name.startswith(("book", "tests")) for name in names)
+
+
+def test_only_what_trains_brings_torch_and_nothing_brings_ray():
+    quick = sorted(set(ROOMS) - HEAVY["torch"] - {"study", "yardsticks"})
+    code = (
+        f"import sys, importlib, ecglib\n"
+        f"for name in {quick!r} + ['cli']: importlib.import_module('ecglib.' + name)\n"
+        f"print(sorted({{'torch', 'ray', 'captum'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
