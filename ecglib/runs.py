@@ -76,7 +76,7 @@ class Run:
     config: RunConfig
     folder: Path
     history: pd.DataFrame  # a row per epoch
-    predictions: pd.DataFrame  # row (of the windows), split, label, score, logit_0, logit_1, …
+    predictions: pd.DataFrame  # row, split, label, patient, score, logit_0, logit_1, …
     n_parameters: int
 
     @property
@@ -163,6 +163,7 @@ def run(
     for name, r in rows.items():
         logits = train.predict(network, windows.signal[r])
         part = pd.DataFrame({"row": r, "split": name, "label": windows.label[r]})
+        part["patient"] = windows.table["patient"].to_numpy()[r]
         part["score"] = softmax(logits.astype(np.float64), axis=1)[:, -1].astype(np.float32)
         parts.append(part.join(pd.DataFrame(logits).add_prefix("logit_")))
     history.to_parquet(aside / "history.parquet")

@@ -133,9 +133,9 @@ def data_entry(windows: Windows) -> dict[str, dict]:
 
 
 def threshold(run: Run, *, metric: str = "balanced_accuracy") -> float:
-    """The run's threshold, from its validation windows."""
+    """The run's threshold, from its validation windows and patients."""
     seen = run.of("validation")
-    return metrics.choose_threshold(seen["label"], seen["score"], metric=metric)
+    return metrics.steady_threshold(seen["label"], seen["score"], seen["patient"], metric=metric)
 
 
 def stack(runs: Iterable[Run], windows: Windows, *, split: str = "test") -> pd.DataFrame:
@@ -150,9 +150,8 @@ def stack(runs: Iterable[Run], windows: Windows, *, split: str = "test") -> pd.D
     about = about.set_axis([*CARRIED, "aha"], axis=1)
     parts = []
     for run in runs:
-        part = run.of(split).assign(
-            run=run.id, seed=run.config.train.seed, threshold=threshold(run)
-        )
+        part = run.of(split).drop(columns="patient")
+        part = part.assign(run=run.id, seed=run.config.train.seed, threshold=threshold(run))
         parts.append(part.join(about, on="row"))
     out = pd.concat(parts, ignore_index=True)
     return out.assign(shock=(out["score"] >= out["threshold"]).astype(int))

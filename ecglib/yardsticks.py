@@ -36,7 +36,8 @@ def linear(windows: Windows, *, protocol: str = "patient", split: str = "test") 
     fitted = LogisticRegression(class_weight="balanced", max_iter=1000)
     fitted.fit(x[rows["train"]], y[rows["train"]])
     p = {name: fitted.predict_proba(x[rows[name]])[:, 1] for name in ("validation", split)}
-    cut = metrics.choose_threshold(y[rows["validation"]], p["validation"])
+    seen = rows["validation"]
+    cut = metrics.steady_threshold(y[seen], p["validation"], windows.table["patient"].iloc[seen])
     r = rows[split]
     out = pd.DataFrame({"seed": 0, "row": r, "label": y[r], "score": p[split], "threshold": cut})
     out = out.assign(shock=(out["score"] >= cut).astype(int))

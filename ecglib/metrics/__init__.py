@@ -5,7 +5,7 @@ the score reaches the threshold. Explained in the chapter on evaluation.
 """
 
 from .aha import AHA_GOALS, Goal, aha_table, clopper_pearson_lower, design_effect
-from .calibration import choose_threshold, fit_temperature, reliability
+from .calibration import choose_threshold, fit_temperature, reliability, steady_threshold
 from .intervals import bootstrap, paired_difference
 from .scores import BINARY, binary_scores, class_scores
 
@@ -23,4 +23,5 @@ __all__ = [
     "fit_temperature",
     "paired_difference",
     "reliability",
+    "steady_threshold",
 ]

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from scipy.stats import beta
 
+from .intervals import bootstrap
 from .scores import checked
 
 
@@ -23,7 +24,49 @@ def choose_threshold(
     all within `tolerance` of it are equally good, and the middle of their widest stretch is far
     from both edges. `metric` is "balanced_accuracy", "f1" or "accuracy".
     """
-    y, p = checked(y_true, y_score)
+    edges, curve = _by_threshold(*checked(y_true, y_score), metric=metric)
+    good = curve >= curve.max() - tolerance - 1e-12
+    first, end = np.flatnonzero(np.diff(np.r_[0, good, 0])).reshape(-1, 2).T
+    widest = np.argmax(edges[end] - edges[first])
+    low, high = edges[first[widest]], edges[end[widest]]
+    middle = (low + high) / 2
+    return float(middle if middle > low else high)
+
+
+def steady_threshold(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    groups: ArrayLike,
+    *,
+    metric: str = "balanced_accuracy",
+    seed: int = 0,
+) -> float:
+    """Choose the threshold nearest to one half that is no worse than the best by chance.
+
+    To be called with the validation set only. A dozen patients cannot tell thresholds apart that
+    lie within a standard error of the best (by patient bootstrap); among those the least bent one
+    is taken: the one-standard-error rule of Breiman et al. 1984, sec. 3.4.3.
+
+    Parameters
+    ----------
+    y_true, y_score : as for `choose_threshold`
+    groups : array, shape (n_windows,), the patient of each window
+    """
+    edges, curve = _by_threshold(*checked(y_true, y_score), metric=metric)
+    best = choose_threshold(y_true, y_score, metric=metric)
+    interval = bootstrap(y_true, y_score, groups, threshold=best, n=200, seed=seed)[metric]
+    error = np.nan_to_num((interval["high"] - interval["low"]) / (2 * 1.96))
+    good = np.flatnonzero(curve >= curve.max() - error - 1e-12)
+    # threshold i may lie anywhere above edges[i] and up to edges[i + 1]
+    low, high = np.nextafter(edges[good], 2), edges[good + 1]
+    nearest = np.clip(0.5, low, high)
+    return float(nearest[np.argmin(np.abs(nearest - 0.5))])
+
+
+def _by_threshold(
+    y: NDArray[np.float64], p: NDArray[np.float64], *, metric: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The metric for a threshold between each pair of neighbouring edges."""
     if y.min() == y.max():
         raise ValueError(f"a threshold needs both classes, got only {int(y[0])}")
     levels, level = np.unique(p, return_inverse=True)
@@ -37,13 +80,7 @@ def choose_threshold(
     }
     if metric not in curves:
         raise ValueError(f"unknown metric {metric!r}; choose from {', '.join(curves)}")
-    good = curves[metric] >= curves[metric].max() - tolerance - 1e-12
-    edges = np.r_[0.0, levels, max(1.0, np.nextafter(levels[-1], 2))]
-    first, end = np.flatnonzero(np.diff(np.r_[0, good, 0])).reshape(-1, 2).T
-    widest = np.argmax(edges[end] - edges[first])
-    low, high = edges[first[widest]], edges[end[widest]]
-    middle = (low + high) / 2
-    return float(middle if middle > low else high)
+    return np.r_[0.0, levels, max(1.0, np.nextafter(levels[-1], 2))], curves[metric]
 
 
 def fit_temperature(logits: ArrayLike, y: ArrayLike) -> float:
