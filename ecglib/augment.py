@@ -20,6 +20,7 @@ class AugmentConfig:
     probability: float = 0.5  # of each transform, for each window by itself
     scale: float = 0.2  # gain between exp(-scale) and exp(scale): mild, as amplitude has meaning
     shift_s: float = 0.4  # at most, to either side
+    speed: float = 0.1  # rate between 1 / (1 + speed) and 1 + speed times its own
     wander_mv: float = 0.1  # largest amplitude of each disturbance
     noise_mv: float = 0.05
     mains_mv: float = 0.02  # what a band-pass up to 40 Hz leaves of it
@@ -28,7 +29,7 @@ class AugmentConfig:
         object.__setattr__(self, "names", checked_names(self.names))
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability must lie in 0..1, got {self.probability}")
-        for name in ("scale", "shift_s", "wander_mv", "noise_mv", "mains_mv"):
+        for name in ("scale", "shift_s", "speed", "wander_mv", "noise_mv", "mains_mv"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
@@ -52,6 +53,19 @@ def shift(x: Tensor, *, fs: float, generator: Generator, config: AugmentConfig) 
     index = torch.arange(last + 1, device=x.device) + offset  # (batch, 1, n_samples)
     index = last - (last - index.abs()).abs()
     return x.gather(-1, index.expand_as(x))
+
+
+def speed(x: Tensor, *, fs: float, generator: Generator, config: AugmentConfig) -> Tensor:
+    """Play a little faster or slower around the middle; an end that opens is mirrored."""
+    last = x.shape[-1] - 1
+    exponent = math.log1p(config.speed) * (2 * _uniform(x, generator) - 1)
+    time = torch.arange(last + 1, device=x.device, dtype=x.dtype) - last / 2
+    at = (time * exponent.exp() + last / 2).abs()  # (batch, 1, n_samples), in samples
+    at = last - (last - at).abs()
+    before = at.floor().clamp(0, last - 1).long()
+    part = (at - before).expand_as(x)
+    left, right = (x.gather(-1, (before + i).expand_as(x)) for i in (0, 1))
+    return left + part * (right - left)
 
 
 def baseline_wander(x: Tensor, *, fs: float, generator: Generator, config: AugmentConfig) -> Tensor:
@@ -82,6 +96,7 @@ TRANSFORMS: dict[str, Callable[..., Tensor]] = {
     "scale": scale,
     "polarity": polarity,
     "shift": shift,
+    "speed": speed,
     "baseline_wander": baseline_wander,
     "noise": noise,
     "mains": mains,

@@ -8,10 +8,15 @@ than given another name. Chapter: exercise 03, "Data".
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 REVIEW = Path(__file__).with_name("reviewed.csv")
 CRITERIA = {
@@ -41,7 +46,8 @@ def screen(table: pd.DataFrame) -> pd.DataFrame:
         rate_per_min, amplitude_mv, organisation, narrowness over them
     """
     keys = ["database", "record", "start_s", "rhythm", "annotated"]
-    both = table.groupby(keys, as_index=False).agg(
+    recorded = table[table["lead"] < 2]  # not the sum and the difference of two leads
+    both = recorded.groupby(keys, as_index=False).agg(
         slowest=("rate_per_min", "min"),
         fastest=("rate_per_min", "max"),
         amplitude_mv=("amplitude_mv", "max"),
@@ -123,3 +129,37 @@ def apply(table: pd.DataFrame, decisions: pd.DataFrame, *, window_s: float) -> p
         if row.decision != "exclude":
             rhythm[inside] = row.decision
     return rhythm
+
+
+def figures(decisions: pd.DataFrame, *, per_figure: int = 8) -> Iterator[tuple[Figure, str]]:
+    """Every decision on ECG paper: four seconds from the middle of its stretch, every lead.
+
+    Yields
+    ------
+    figure, alt text; leads are band-passed and drawn one below the other
+    """
+    from ecglib import paths, plots, records, signals
+
+    decisions = decisions.sort_values(["database", "record", "start_s"])
+    for database, rows in decisions.groupby("database"):
+        for first in range(0, len(rows), per_figure):
+            part = rows.iloc[first : first + per_figure]
+            strips = []
+            for row in part.itertuples():
+                record = records.read_wfdb(paths.data() / database / row.record, database=database)
+                wide = signals.bandpass(np.nan_to_num(record.signal), fs=record.fs)
+                x = signals.resample(wide, fs=record.fs, new_fs=250.0)
+                middle = int((row.start_s + row.end_s) / 2 * 250)
+                start = int(np.clip(middle - 500, 0, x.shape[-1] - 1000))
+                strips.append(x[:, start : start + 1000])
+            titles = [
+                f"{row.record}, {row.start_s:.0f} to {row.end_s:.0f} s: {row.decision}"
+                f"\n{row.criterion}"
+                for row in part.itertuples()
+            ]
+            figure = plots.gallery(np.stack(strips), titles, fs=250.0, limit_mv=1.0)
+            yield (
+                figure,
+                f"Decisions of the review in {database}: "
+                + "; ".join(title.replace("\n", ", ") for title in titles),
+            )

@@ -27,7 +27,7 @@ FINE_MV = 0.2  # VF below this peak-to-peak amplitude is fine
 FLAT_S = 1.0  # a window with a longer stretch without any change is not a recording
 BEFORE_ONSET_S = 60.0  # cudb: the minute before fibrillation is often unmarked tachycardia
 RULES = {  # what shapes the windows; a change of the code that cuts them raises the version
-    "version": 1, "fs": FS, "window_s": WINDOW_S, "rapid_per_min": RAPID_PER_MIN,
+    "version": 2, "fs": FS, "window_s": WINDOW_S, "rapid_per_min": RAPID_PER_MIN,
     "fine_mv": FINE_MV, "flat_s": FLAT_S, "before_onset_s": BEFORE_ONSET_S,
 }  # fmt: skip
 
@@ -80,12 +80,19 @@ def windows_of(marked: Marked, *, stride_s: float) -> tuple[NDArray, pd.DataFram
     """Cut one record: signal (n, 1, 1000) with a row for each lead, table, what was dropped.
 
     A window lies wholly within one rhythm. Dropped and counted: noise, stretches without a mark,
-    flat or invalid samples.
+    flat or invalid samples. Two leads give two more that a third and a fourth pair of electrodes
+    could have seen, their sum and their difference (over the root of 2): further views of the same
+    heart to learn from.
     """
     record, dropped = marked.record, Counter()
     length = int(WINDOW_S * FS)
-    invalid = ~np.isfinite(record.signal)
-    raw = np.where(invalid, 0.0, record.signal)
+    raw, leads = record.signal, record.leads
+    if len(leads) == 2:
+        a, b = raw
+        raw = np.stack([a, b, (a + b) / np.sqrt(2), (a - b) / np.sqrt(2)])
+        leads = (*leads, "sum", "difference")
+    invalid = ~np.isfinite(raw)
+    raw = np.where(invalid, 0.0, raw)
     wide = signals.bandpass(raw, fs=record.fs)
     x = signals.resample(wide, fs=record.fs, new_fs=FS).astype(np.float32)
     parts = []
@@ -105,15 +112,16 @@ def windows_of(marked: Marked, *, stride_s: float) -> tuple[NDArray, pd.DataFram
         return np.empty((0, 1, length), np.float32), pd.DataFrame(), dropped
     rows = []
     pieces = []
-    for lead, name in enumerate(record.leads):
+    for lead, name in enumerate(leads):
         at = (cut["start"].to_numpy() * record.fs / FS).astype(int)
         at = np.minimum(at, raw.shape[-1] - int(WINDOW_S * record.fs))
         own = signals.cut(raw[lead : lead + 1], at, length=int(WINDOW_S * record.fs))[:, 0]
         bad = signals.cut(invalid[lead : lead + 1], at, length=int(WINDOW_S * record.fs))[:, 0]
         flat = signals.longest_flat_s(own, fs=record.fs) > FLAT_S
         bad = bad.any(axis=-1)
-        dropped["flat"] += int((flat & ~bad).sum())
-        dropped["invalid"] += int(bad.sum())
+        if lead < len(record.leads):
+            dropped["flat"] += int((flat & ~bad).sum())
+            dropped["invalid"] += int(bad.sum())
         keep = ~(flat | bad)
         w = signals.cut(x[lead : lead + 1], cut["start"][keep], length=length)
         pieces.append(w)
@@ -227,11 +235,14 @@ def cudb_rhythms(marks: pd.DataFrame, *, fs: float, duration_s: float) -> pd.Dat
 def synthetic_records(*, n_patients: int, seed: int) -> Iterator[Marked]:
     """Synthetic patients with known rhythms; the review leaves them as they are."""
     for made in synthetic.recordings(n_patients=n_patients, duration_s=240.0, fs=FS, seed=seed):
-        yield Marked(made.record, made.rhythms)
+        beats = made.beats
+        yield Marked(
+            made.record, made.rhythms, beats.loc[beats["label"] == "V", "time_s"].to_numpy()
+        )
 
 
 def course_file() -> Path:
-    """The course's ``cut_pub_4sec`` file in ``data/ecg``; FileNotFoundError says where to put it."""
+    """The course's ``cut_pub_4sec`` file; FileNotFoundError says where it belongs."""
     for name in ("cut_pub_4sec.mat", "cut_pub_4sec.zip"):
         path = paths.data() / "ecg" / name
         if path.exists():

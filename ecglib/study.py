@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import expit
 
 from ecglib import datasets, metrics
+from ecglib.chapter import Chapter
 from ecglib.datasets import Windows
 from ecglib.runs import Run, RunConfig
 from ecglib.train import TrainConfig
@@ -22,7 +23,7 @@ from ecglib.train import TrainConfig
 MODELS = ("mlp", "cnn", "lstm", "gru", "cnn_lstm", "cnn_gru", "tiny_cnn")
 PREVIOUS = "cnn"  # the model of the previous exercise
 SMALL = "tiny_cnn"
-AUGMENT = ("scale", "polarity", "shift", "baseline_wander", "noise", "mains")
+AUGMENT = ("scale", "polarity", "shift", "speed", "baseline_wander", "noise", "mains")
 N_FOLDS = 5
 CARRIED = ["database", "record", "patient", "start_s", "rhythm"]
 
@@ -255,3 +256,14 @@ def tempered(run: Run, *, split: str = "test") -> tuple[float, pd.DataFrame]:
     found = run.of(split)
     margin = found["logit_1"] - found["logit_0"]
     return temperature, found.assign(score=expit(margin / temperature))
+
+
+def results(chapter: Chapter) -> dict:
+    """``metrics.json`` of this chapter; ValueError if the page on evaluation has yet to be run."""
+    found = chapter.read_metrics()
+    if not found["selected"]:
+        raise ValueError(
+            f"need results of the profile {chapter.profile!r} on {chapter.source} recordings in "
+            f"{chapter.out.name}/metrics.json: run 05_evaluation first"
+        )
+    return found

@@ -1,5 +1,7 @@
 """Augmentation changes what may differ between recordings, by a stated amount."""
 
+import math
+
 import pytest
 import torch
 
@@ -112,3 +114,13 @@ def test_an_unknown_augmentation_is_answered_with_the_names():
 def test_a_strength_out_of_range_is_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         AugmentConfig(**bad)
+
+
+def test_speed_changes_the_rate_within_its_bounds():
+    time = torch.arange(1000) / 250
+    x = torch.sin(2 * math.pi * 5 * time).expand(64, 1, 1000)
+    config = AugmentConfig(names=("speed",), probability=1.0, speed=0.1)
+    y = augment(x, fs=250.0, generator=torch.Generator().manual_seed(0), config=config)
+    rate = torch.fft.rfft(y[..., 100:-100], 8000).abs().argmax(-1)[:, 0] * 250 / 8000
+    assert 5 / 1.11 < rate.min() < 4.8
+    assert 5.2 < rate.max() < 5.56
