@@ -182,6 +182,25 @@ def test_a_threshold_needs_both_classes():
         metrics.choose_threshold([1, 1], [0.2, 0.9])
 
 
+def test_the_steady_threshold_is_one_half_unless_that_is_clearly_worse():
+    y, p, patient = windows(n=2000, n_patients=30)
+    assert metrics.steady_threshold(y, p, patient) == pytest.approx(0.5, abs=0.05)
+    low = p / 10  # one half would advise no shock at all
+    steady = metrics.steady_threshold(y, low, patient)
+    assert metrics.choose_threshold(y, low) <= steady < 0.1
+
+
+def test_the_steady_threshold_stays_within_a_standard_error_of_the_best():
+    y, p, patient = windows(n=2000, n_patients=30)
+    bent = p**4
+    best = metrics.choose_threshold(y, bent)
+    interval = metrics.bootstrap(y, bent, patient, threshold=best, n=200)["balanced_accuracy"]
+    steady = metrics.steady_threshold(y, bent, patient)
+    loss = interval["value"] - metrics.binary_scores(y, bent, threshold=steady)["balanced_accuracy"]
+    assert best < steady <= 0.5
+    assert loss <= (interval["high"] - interval["low"]) / (2 * 1.96) + 0.001
+
+
 @pytest.mark.parametrize(("hits", "n"), [(1, 10), (97, 100), (200, 200), (0, 5)])
 def test_the_lower_limit_is_the_exact_one(hits, n):
     low, _ = proportion_confint(hits, n, alpha=0.2, method="beta")  # two-sided 80 %
