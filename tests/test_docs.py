@@ -1,5 +1,6 @@
 """What is written beside the book is true."""
 
+import inspect
 import json
 import re
 import shlex
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from ecglib import cli, paths, readme
+from ecglib import cli, paths, readme, train
 
 ROOT = paths.root()
 
@@ -92,6 +93,15 @@ def test_command_lines_of_the_readme_exist(text):
         name, *words = shlex.split(line)
         options = {option for p in known[name].params for option in p.opts}
         assert {word for word in words if word.startswith("-")} <= options, line
+
+
+def test_the_python_example_of_the_readme_runs(text, capsys, monkeypatch):
+    real = train.fit
+    monkeypatch.setattr(train, "fit", lambda *a, **k: inspect.signature(real).bind(*a, **k))
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1)
+    assert "n_patients=20" in example
+    exec(compile(example.replace("n_patients=20", "n_patients=12"), "README.md", "exec"), {})
+    assert 0 <= float(capsys.readouterr().out) <= 1
 
 
 def test_every_target_of_the_makefile_is_in_the_readme(text):
