@@ -30,7 +30,7 @@ CRITERIA = {
     "or more in one of them",
 }
 GAP_S = 12.0  # flagged windows no further apart than this belong to one stretch
-DECISIONS = ("keep", "exclude")  # or the name of a rhythm
+EDGE_S = 0.05  # times are written to a hundredth of a second: a smaller overlap is none
 
 
 def screen(table: pd.DataFrame) -> pd.DataFrame:
@@ -121,10 +121,11 @@ def apply(table: pd.DataFrame, decisions: pd.DataFrame, *, window_s: float) -> p
     end_s = table["start_s"] + window_s
     for row in decisions[decisions["decision"] != "keep"].itertuples():
         own = (table["database"] == row.database) & (table["record"] == row.record)
-        touched = own & (table["start_s"] < row.end_s) & (end_s > row.start_s)
+        start, end = row.start_s + EDGE_S, row.end_s - EDGE_S
+        touched = own & (table["start_s"] < end) & (end_s > start)
         if not touched.any():
             continue
-        inside = own & (table["start_s"] >= row.start_s) & (end_s <= row.end_s)
+        inside = own & (table["start_s"] > start - 2 * EDGE_S) & (end_s < end + 2 * EDGE_S)
         rhythm[touched] = "exclude"
         if row.decision != "exclude":
             rhythm[inside] = row.decision
