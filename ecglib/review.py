@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 REVIEW = Path(__file__).with_name("reviewed.csv")
 CRITERIA = {
     "wide and fast": "non-shockable mark, yet every lead swings at 150 per minute or more without "
-    "a baseline between complexes (narrowness below 0.62) at 0.15 mV or more",
+    "a baseline between complexes (narrowness below 0.75) at 0.15 mV or more",
     "unmarked tachycardia": "cudb, outside its fibrillation marks: a regular rhythm (organisation "
-    "0.6 or more) of wide complexes (narrowness below 0.6) at 120 per minute or more",
+    "0.6 or more) of wide complexes (narrowness below 0.75) at 120 per minute or more",
     "baseline seen": "shockable mark, yet a lead spends 75 % of its time near its baseline",
     "slow waves": "fibrillation or flutter mark, yet every lead swings at less than 110 per minute",
     "active asystole": "asystole mark, yet every lead swings at 150 per minute or more at 0.2 mV "
     "or more in one of them",
 }
+WIDE = 0.75  # share of time near the baseline; narrow complexes leave more
 GAP_S = 12.0  # flagged windows no further apart than this belong to one stretch
 EDGE_S = 0.05  # times are written to a hundredth of a second: a smaller overlap is none
 
@@ -61,13 +62,13 @@ def screen(table: pd.DataFrame) -> pd.DataFrame:
         "wide and fast": calm
         & ~asystole
         & fast
-        & (both["narrowest"] < 0.62)
+        & (both["narrowest"] < WIDE)
         & (both["amplitude_mv"] >= 0.15),
         "unmarked tachycardia": (both["rhythm"] == "UNMARKED")
         & (both["slowest"] >= 120)
-        & (both["narrowest"] < 0.6)
+        & (both["narrowest"] < WIDE)
         & (both["organisation"] >= 0.6),
-        "baseline seen": shock & (both["narrowest"] >= 0.75),
+        "baseline seen": shock & (both["narrowest"] >= WIDE),
         "slow waves": shock & both["rhythm"].isin(["VF", "VFL"]) & (both["fastest"] < 110),
         "active asystole": asystole & fast & (both["amplitude_mv"] >= 0.2),
     }
@@ -132,7 +133,7 @@ def apply(table: pd.DataFrame, decisions: pd.DataFrame, *, window_s: float) -> p
     return rhythm
 
 
-def figures(decisions: pd.DataFrame, *, per_figure: int = 8) -> Iterator[tuple[Figure, str]]:
+def figures(decisions: pd.DataFrame, *, per_figure: int = 12) -> Iterator[tuple[Figure, str]]:
     """Every decision on ECG paper: four seconds from the middle of its stretch, every lead.
 
     Yields
@@ -158,7 +159,9 @@ def figures(decisions: pd.DataFrame, *, per_figure: int = 8) -> Iterator[tuple[F
                 f"\n{row.criterion}"
                 for row in part.itertuples()
             ]
-            figure = plots.gallery(np.stack(strips), titles, fs=250.0, limit_mv=1.0)
+            figure = plots.gallery(
+                np.stack(strips), titles, fs=250.0, n_columns=3, limit_mv=1.0, scale=0.6
+            )
             yield (
                 figure,
                 f"Decisions of the review in {database}: "

@@ -61,6 +61,38 @@ class AverageMaxPool(nn.Module):
         return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
 
 
+class RhythmBranch(nn.Module):
+    """Sees how the window repeats itself: (batch, n_leads, n_samples) to (batch, n_features).
+
+    Convolutions with strides tell the shape of a wave well and its rate badly; the
+    autocorrelation shows the rate as a place. It covers lags up to 3/8 of `n_samples`: 1.5 s of a
+    window of 4 s, or 40 beats per minute.
+    """
+
+    def __init__(self, n_leads: int, n_samples: int, *, n_features: int, channels: int = 8) -> None:
+        super().__init__()
+        self.n_lags = 3 * n_samples // 8
+        self.stages = nn.Sequential(
+            nn.Conv1d(n_leads, channels, 9, stride=3, padding=4, bias=False),
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+            nn.Conv1d(channels, channels, 5, stride=3, padding=2, bias=False),
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.LazyLinear(n_features),
+            nn.ReLU(),
+        )
+        self.stages(torch.zeros(2, n_leads, self.n_lags))  # settles the width of the dense layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        n = x.shape[-1]
+        x = (x - x.mean(dim=-1, keepdim=True)).float()
+        power = torch.fft.rfft(x, 2 * n).abs().square()
+        lags = torch.fft.irfft(power)[..., : self.n_lags]  # (batch, n_leads, n_lags)
+        return self.stages(lags / (lags[..., :1] + 1e-3))
+
+
 class AttentionMaxPool(nn.Module):
     """Learned weighted average and maximum: (batch, channels, steps) to (batch, 2 * channels)."""
 

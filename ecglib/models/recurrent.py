@@ -6,7 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from .convolutional import residual_stem
-from .parts import AttentionMaxPool, AverageMaxPool, ECGNetwork, require_counts, require_odd
+from .parts import (
+    AttentionMaxPool,
+    AverageMaxPool,
+    ECGNetwork,
+    RhythmBranch,
+    require_counts,
+    require_odd,
+)
 
 POOLS = ("attention", "average")
 
@@ -122,7 +129,8 @@ class ConvRecurrent(ECGNetwork):
     """Strided residual convolutions see the waves, recurrent layers their sequence.
 
     Each block halves the steps: two blocks turn 1,000 samples into 63 steps of 64 ms. The last
-    layer sees the convolutions' own pooled features beside the recurrent ones when `skip` is set.
+    layer sees the convolutions' own pooled features beside the recurrent ones when `skip` is set,
+    and as many features of the autocorrelation as `rhythm` says.
 
     Input  (batch, n_leads, n_samples), millivolt
     Output (batch, n_classes), logits
@@ -145,6 +153,7 @@ class ConvRecurrent(ECGNetwork):
         dropout: float = 0.2,
         pool: str = "attention",
         skip: bool = True,
+        rhythm: int = 0,
     ) -> None:
         require_odd(kernel=kernel)
         require_counts(channels=channels, blocks=blocks)
@@ -166,14 +175,18 @@ class ConvRecurrent(ECGNetwork):
         self.pool = make_pool(pool, width)
         self.skip = AverageMaxPool() if skip else None
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(2 * width + (2 * channels if skip else 0), n_classes)
+        self.rhythm = RhythmBranch(n_leads, n_samples, n_features=rhythm) if rhythm else None
+        self.head = nn.Linear(2 * width + (2 * channels if skip else 0) + rhythm, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        waves = self.stages(self.prepare(x))  # (batch, channels, steps)
+        signal = self.prepare(x)
+        waves = self.stages(signal)  # (batch, channels, steps)
         x, _ = self.cell(waves.transpose(1, 2))  # (batch, steps, width)
         x = self.pool(x.transpose(1, 2))  # (batch, 2 * width)
         if self.skip is not None:
             x = torch.cat([x, self.skip(waves)], dim=1)  # (batch, 2 * width + 2 * channels)
+        if self.rhythm is not None:
+            x = torch.cat([x, self.rhythm(signal)], dim=1)  # (batch, … + rhythm)
         return self.head(self.dropout(x))  # (batch, n_classes)
 
 
