@@ -30,7 +30,7 @@ CRITERIA = {
     "or more in one of them",
 }
 WIDE = 0.75  # share of time near the baseline; narrow complexes leave more
-GAP_S = 12.0  # flagged windows no further apart than this belong to one stretch
+GAP_S = 30.0  # flagged windows no further apart than this belong to one stretch
 EDGE_S = 0.05  # times are written to a hundredth of a second: a smaller overlap is none
 
 

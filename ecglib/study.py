@@ -49,8 +49,12 @@ def config(
     )
 
 
-def versions(source: str, *, n_patients: int = 40, needs: str = "annotated") -> dict[str, Windows]:
+def versions(
+    source: str, *, n_patients: int = 40, stride_s: float = 4.0, needs: str = "annotated"
+) -> dict[str, Windows]:
     """The windows by version of their labels; only real recordings were reviewed.
+
+    `n_patients` is that of synthetic recordings, `stride_s` that of real ones.
 
     Raises
     ------
@@ -61,6 +65,7 @@ def versions(source: str, *, n_patients: int = 40, needs: str = "annotated") -> 
     if needs not in names:
         raise ValueError(f"need labels {' or '.join(names)} ({source} recordings), got {needs!r}")
     about = {"source": source, "n_patients": n_patients}
+    about |= {"stride_s": stride_s} if source == "physionet" else {}
     return {name: datasets.shock_windows(labels=name, progress=False, **about) for name in names}
 
 
@@ -126,7 +131,7 @@ def data_entry(windows: Windows) -> dict[str, dict]:
         str(name): {
             "records": part["record"].nunique(),
             "patients": part["patient"].nunique(),
-            "windows": len(part),
+            "windows": int((part["lead"] == 0).sum()),
             "sha256": sums.get(name, sums.get("course")),
         }
         for name, part in windows.table.groupby("database")

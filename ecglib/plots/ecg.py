@@ -130,6 +130,7 @@ def gallery(
     colours: Sequence[str] | None = None,
     n_columns: int = 2,
     limit_mv: float | None = None,
+    scale: float = 1.0,
 ) -> Figure:
     """Draw windows on ECG paper, all at one scale, a title over each.
 
@@ -140,6 +141,7 @@ def gallery(
     fs : float, hertz
     colours : of the titles, one a window
     limit_mv : float, the same span for all; by default what the largest needs, from 1 to 2 mV
+    scale : float, the size on the page; at 1 a second takes 25 mm
     """
     signal = np.asarray(signal)
     if signal.ndim != 3 or not 0 < len(signal) == len(titles):
@@ -149,8 +151,8 @@ def gallery(
         )
     limit = limit_mv or float(np.clip(np.ceil(2 * np.abs(signal).max()) / 2, 1, 2))
     n_rows = -(-len(signal) // n_columns)
-    width = signal.shape[2] / fs * 25 / 25.4  # inches at 25 mm/s
-    height = signal.shape[1] * 2 * limit * 10 / 25.4  # inches at 10 mm/mV
+    width = signal.shape[2] / fs * 25 / 25.4 * scale  # inches at 25 mm/s
+    height = signal.shape[1] * 2 * limit * 10 / 25.4 * scale  # inches at 10 mm/mV
     over = 0.3 + 0.2 * max(title.count("\n") + 1 for title in titles)
     figure, axes = plt.subplots(
         n_rows,
@@ -162,7 +164,11 @@ def gallery(
         ax.remove()
     for i, (ax, title) in enumerate(zip(axes.flat, titles, strict=False)):
         ecg_paper(signal[i], fs=fs, leads=leads, limit_mv=limit, ax=ax)
-        ax.set_title(title, color=colours[i] if colours is not None else "black", fontsize=9)
+        ax.set_title(
+            title,
+            color=colours[i] if colours is not None else "black",
+            fontsize=9 if scale == 1 else 7,
+        )
         last = i + n_columns >= len(signal)
         ax.set(xlabel="time (s)" if last else "", ylabel="" if i % n_columns else ax.get_ylabel())
     return figure
