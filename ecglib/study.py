@@ -37,14 +37,19 @@ def config(
     arguments: dict | None = None,
     **train: object,
 ) -> RunConfig:
-    """One run of this exercise; further keywords go to `TrainConfig`."""
+    """One run of this exercise; further keywords go to `TrainConfig`.
+
+    The model's arguments are written out, so that a changed default makes another run.
+    """
+    from ecglib import models
+
     train = {"augment": AUGMENT, "fs": windows.fs, "seed": seed, "label_smoothing": 0.05} | train
     return RunConfig(
         model=model,
         data=windows.hash,
         labels=windows.parameters["labels"],
         protocol=protocol,
-        arguments=arguments or {},
+        arguments=models.arguments(model) | (arguments or {}),
         train=TrainConfig(**train),
     )
 

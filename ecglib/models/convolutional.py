@@ -1,8 +1,9 @@
 """Feed-forward networks: a perceptron, a plain CNN, a residual stem, a very small CNN."""
 
+import torch
 from torch import Tensor, nn
 
-from .parts import AverageMaxPool, ECGNetwork, require_counts, require_odd
+from .parts import AverageMaxPool, ECGNetwork, RhythmBranch, require_counts, require_odd
 
 
 class MLP(ECGNetwork):
@@ -166,7 +167,7 @@ class TinyCNN(ECGNetwork):
     """Separable convolutions that fit a microcontroller: 7,521 parameters at most by default.
 
     The bound is that of Krasteva 2020 (doi:10.3390/s20102875). Growing dilation lets the last
-    block see the whole window, so rate and regularity are within reach.
+    block see the whole window; `rhythm` features of the autocorrelation tell the rate.
 
     Input  (batch, n_leads, n_samples), millivolt
     Output (batch, n_classes), logits
@@ -178,10 +179,11 @@ class TinyCNN(ECGNetwork):
         n_leads: int,
         n_classes: int,
         n_samples: int,
-        channels: int = 32,
+        channels: int = 24,
         blocks: int = 3,
         kernel: int = 9,
         dropout: float = 0.1,
+        rhythm: int = 7,
     ) -> None:
         require_odd(kernel=kernel)
         require_counts(channels=channels, blocks=blocks)
@@ -203,9 +205,13 @@ class TinyCNN(ECGNetwork):
         )
         self.pool = AverageMaxPool()
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(2 * channels, n_classes)
+        self.rhythm = RhythmBranch(n_leads, n_samples, n_features=rhythm) if rhythm else None
+        self.head = nn.Linear(2 * channels + rhythm, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stages(self.prepare(x))  # (batch, channels, n_samples / 16)
+        signal = self.prepare(x)
+        x = self.stages(signal)  # (batch, channels, n_samples / 16)
         x = self.pool(x)  # (batch, 2 * channels): any duration fits
+        if self.rhythm is not None:
+            x = torch.cat([x, self.rhythm(signal)], dim=1)  # (batch, 2 * channels + rhythm)
         return self.head(self.dropout(x))  # (batch, n_classes)

@@ -153,7 +153,7 @@ class ConvRecurrent(ECGNetwork):
         dropout: float = 0.2,
         pool: str = "attention",
         skip: bool = True,
-        rhythm: int = 0,
+        rhythm: int = 16,
     ) -> None:
         require_odd(kernel=kernel)
         require_counts(channels=channels, blocks=blocks)
