@@ -236,7 +236,7 @@ def aha(stacked: pd.DataFrame) -> pd.DataFrame:
     return metrics.aha_table(seen["shock"], seen)
 
 
-def pick(stacked: pd.DataFrame, *, n: int = 8, seed: int = 0) -> pd.DataFrame:
+def pick(stacked: pd.DataFrame, *, n: int = 6, seed: int = 0) -> pd.DataFrame:
     """Windows to look at: the plainest errors, up to half of them, then right ones of both classes.
 
     Of a record not more than two windows are taken.
@@ -250,7 +250,7 @@ def pick(stacked: pd.DataFrame, *, n: int = 8, seed: int = 0) -> pd.DataFrame:
     return pd.concat(shown).head(n)
 
 
-def worst(stacked: pd.DataFrame, *, n: int = 8) -> pd.DataFrame:
+def worst(stacked: pd.DataFrame, *, n: int = 6) -> pd.DataFrame:
     """The wrong windows whose probability lies furthest from the threshold, two a record."""
     wrong = stacked[(stacked["label"] >= 0) & (stacked["shock"] != stacked["label"])]
     margin = (wrong["score"] - wrong["threshold"]).abs()
