@@ -23,12 +23,13 @@ ROOMS = {  # room: the other rooms it may import
     "fetch": {"paths", "download", "unpack"},
     "records": {"signals"},
     "synthetic": {"signals", "records"},
-    "review": {"signals", "records"},
+    "review": {"paths", "plots", "records", "signals"},
     "shock": DATA - {"shock"},
     "datasets": DATA,
     "train": {"augment"},
     "runs": {"train", "models", "datasets", "metrics", "splits", "paths"},
-    "study": {"datasets", "metrics", "runs", "train"},
+    "study": {"chapter", "datasets", "metrics", "models", "runs", "train"},
+    "feedback": {"metrics", "models", "runs", "study"},
     "yardsticks": {"datasets", "metrics", "signals", "splits", "study"},
     "plots": {"metrics"},
     "chapter": {"paths", "datasets"},
@@ -88,7 +89,7 @@ def test_a_room_imports_only_what_the_table_allows(file):
 
 
 def test_only_what_trains_brings_torch_and_nothing_brings_ray():
-    quick = sorted(set(ROOMS) - HEAVY["torch"] - {"study", "yardsticks"})
+    quick = sorted(set(ROOMS) - HEAVY["torch"] - {"feedback", "study", "yardsticks"})
     code = (
         f"import sys, importlib, ecglib\n"
         f"for name in {quick!r} + ['cli']: importlib.import_module('ecglib.' + name)\n"
