@@ -57,7 +57,7 @@ class Chapter:
         """Whether this is the edition in the repository: the full profile on real recordings."""
         return is_published(self.profile, self.source)
 
-    def save(self, name: str, fig: Figure, *, alt: str) -> None:
+    def save(self, name: str, fig: Figure, *, alt: str, dpi: int = DPI) -> None:
         """Write a figure as ``<name>.png`` into `out`, show it, close it.
 
         Parameters
@@ -65,6 +65,7 @@ class Chapter:
         name : file name without ending
         fig : matplotlib figure
         alt : what the figure shows, in a sentence, for those who cannot see it
+        dpi : dots per inch; fewer where many figures would make a page large
 
         Raises
         ------
@@ -79,9 +80,9 @@ class Chapter:
         from IPython.display import Image, display
 
         buffer = io.BytesIO()
-        fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
         plt.close(fig)
-        content = _fewer_colours(buffer)
+        content = _fewer_colours(buffer, dpi=dpi)
         write_bytes(self.out / f"{name}.png", content)
         display(Image(data=content, format="png", alt=alt))
 
@@ -263,14 +264,14 @@ def write_bytes(file: Path, content: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _fewer_colours(png: io.BytesIO) -> bytes:
+def _fewer_colours(png: io.BytesIO, *, dpi: int) -> bytes:
     """The picture with a palette of 256 colours, a quarter of the size: a page stays small."""
     from PIL import Image
 
     picture = Image.open(png).convert("RGB")
     buffer = io.BytesIO()
     few = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    few.save(buffer, format="png", optimize=True, dpi=(DPI, DPI))
+    few.save(buffer, format="png", optimize=True, dpi=(dpi, dpi))
     return buffer.getvalue()
 
 

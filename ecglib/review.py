@@ -133,7 +133,7 @@ def apply(table: pd.DataFrame, decisions: pd.DataFrame, *, window_s: float) -> p
     return rhythm
 
 
-def figures(decisions: pd.DataFrame, *, per_figure: int = 12) -> Iterator[tuple[Figure, str]]:
+def figures(decisions: pd.DataFrame, *, per_figure: int = 16) -> Iterator[tuple[Figure, str]]:
     """Every decision on ECG paper: four seconds from the middle of its stretch, every lead.
 
     Yields
@@ -160,7 +160,7 @@ def figures(decisions: pd.DataFrame, *, per_figure: int = 12) -> Iterator[tuple[
                 for row in part.itertuples()
             ]
             figure = plots.gallery(
-                np.stack(strips), titles, fs=250.0, n_columns=3, limit_mv=1.0, scale=0.6
+                np.stack(strips), titles, fs=250.0, n_columns=4, limit_mv=1.5, scale=0.4
             )
             yield (
                 figure,

@@ -25,6 +25,7 @@ def ecg_paper(
     leads: Sequence[str] | None = None,
     start_s: float = 0.0,
     limit_mv: float | None = None,
+    small: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw an ECG as on paper: 25 mm/s and 10 mm/mV, so a square is 0.2 s by 0.5 mV.
@@ -39,6 +40,8 @@ def ecg_paper(
     limit_mv : float, millivolt
         Each lead spans plus and minus this; by default what it needs, from 1 to 3 mV. What goes
         beyond is cut off, and the figure says so.
+    small : bool
+        For many small figures: thinner lines, large squares only, no note of scale or cut.
     """
     ax = ax or plt.gca()
     rows = np.atleast_2d(np.asarray(signal, dtype=float))  # (n_leads, n_samples)
@@ -52,16 +55,22 @@ def ecg_paper(
     for row, values in enumerate(rows):
         middle = -2 * limit * row
         seconds = start_s + np.arange(len(values)) / fs
-        ax.plot(seconds, np.clip(values, -limit, limit) + middle, color="black", lw=0.9)
+        ax.plot(
+            seconds,
+            np.clip(values, -limit, limit) + middle,
+            color="black",
+            lw=0.6 if small else 0.9,
+        )
         if leads is not None:
             ax.text(start_s + 0.04, middle + limit - 0.12, leads[row], size=8, va="top")
     note = "25 mm/s, 10 mm/mV" + (f"; cut at ±{limit:g} mV" if largest > limit else "")
-    ax.text(0.995, 0.02, note, size=7, ha="right", transform=ax.transAxes, bbox=BACKED)
+    if not small:
+        ax.text(0.995, 0.02, note, size=7, ha="right", transform=ax.transAxes, bbox=BACKED)
     ax.set(xlim=(start_s, start_s + duration), ylim=(limit - 2 * limit * len(rows), limit))
     ax.set(xlabel="time (s)", ylabel="ECG (mV)", aspect=10 / 25)  # 1 mV is 10 mm, 1 s is 25 mm
     ax.grid(False)
     _squares(ax, "major")
-    if duration <= 12:  # a longer strip would be all lines
+    if duration <= 12 and not small:  # a longer strip would be all lines
         _squares(ax, "minor")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     ax.yaxis.set_major_locator(MultipleLocator(1))
@@ -163,12 +172,14 @@ def gallery(
     for ax in axes.flat[len(signal) :]:
         ax.remove()
     for i, (ax, title) in enumerate(zip(axes.flat, titles, strict=False)):
-        ecg_paper(signal[i], fs=fs, leads=leads, limit_mv=limit, ax=ax)
+        ecg_paper(signal[i], fs=fs, leads=leads, limit_mv=limit, small=scale < 1, ax=ax)
         ax.set_title(
             title,
             color=colours[i] if colours is not None else "black",
             fontsize=9 if scale == 1 else 7,
         )
         last = i + n_columns >= len(signal)
-        ax.set(xlabel="time (s)" if last else "", ylabel="" if i % n_columns else ax.get_ylabel())
+        ax.set(xlabel="time (s)" if last else "", ylabel="" if i % n_columns else "ECG (mV)")
+        if scale < 1:
+            ax.tick_params(labelsize=7)
     return figure
