@@ -18,11 +18,11 @@ class AugmentConfig:
 
     names: tuple[str, ...] = ("scale", "polarity", "shift", "baseline_wander", "noise", "mains")
     probability: float = 0.5  # of each transform, for each window by itself
-    scale: float = 0.2  # gain between exp(-scale) and exp(scale): mild, as amplitude has meaning
+    scale: float = 0.7  # gain between exp(-scale) and exp(scale), 0.5 to 2
     shift_s: float = 0.4  # at most, to either side
     speed: float = 0.1  # rate between 1 / (1 + speed) and 1 + speed times its own
-    wander_mv: float = 0.1  # largest amplitude of each disturbance
-    noise_mv: float = 0.05
+    wander_mv: float = 0.3  # largest amplitude of each disturbance
+    noise_mv: float = 0.1
     mains_mv: float = 0.02  # what a band-pass up to 40 Hz leaves of it
 
     def __post_init__(self) -> None:

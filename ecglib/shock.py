@@ -108,11 +108,9 @@ def windows_of(marked: Marked, *, stride_s: float) -> tuple[NDArray, pd.DataFram
             continue
         parts.append(pd.DataFrame({"start": starts, "rhythm": rhythm}))
     cut = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["start"])
-    if cut.empty:
-        return np.empty((0, 1, length), np.float32), pd.DataFrame(), dropped
     rows = []
     pieces = []
-    for lead, name in enumerate(leads):
+    for lead, name in enumerate(leads if len(cut) else ()):
         at = (cut["start"].to_numpy() * record.fs / FS).astype(int)
         at = np.minimum(at, raw.shape[-1] - int(WINDOW_S * record.fs))
         own = signals.cut(raw[lead : lead + 1], at, length=int(WINDOW_S * record.fs))[:, 0]
@@ -123,9 +121,13 @@ def windows_of(marked: Marked, *, stride_s: float) -> tuple[NDArray, pd.DataFram
             dropped["flat"] += int((flat & ~bad).sum())
             dropped["invalid"] += int(bad.sum())
         keep = ~(flat | bad)
+        if not keep.any():
+            continue
         w = signals.cut(x[lead : lead + 1], cut["start"][keep], length=length)
         pieces.append(w)
         rows.append(_describe(w[:, 0], cut[keep], marked, lead=lead, name=name))
+    if not rows:
+        return np.empty((0, 1, length), np.float32), pd.DataFrame(), dropped
     return np.concatenate(pieces), pd.concat(rows, ignore_index=True), dropped
 
 
@@ -183,13 +185,13 @@ def physionet_records() -> Iterator[Marked]:
 
 
 def rhythm_stretches(marks: pd.DataFrame, *, fs: float, duration_s: float) -> pd.DataFrame:
-    """Stretches of one rhythm from `+` marks; what comes before the first mark is UNKNOWN."""
+    """Stretches of one rhythm from `+` marks; what comes before the first mark is in none."""
     changes = marks[marks["symbol"] == "+"]
     unknown = set(changes["text"]) - set(RHYTHMS)
     if unknown:
         raise ValueError(f"need rhythm marks out of {sorted(RHYTHMS)}, got {sorted(unknown)}")
     start_s = changes["sample"].to_numpy() / fs
-    end_s = np.append(start_s[1:], duration_s)
+    end_s = np.append(start_s, duration_s)[1:]
     rhythm = changes["text"].map(RHYTHMS).to_numpy()
     return pd.DataFrame({"start_s": start_s, "end_s": end_s, "rhythm": rhythm})
 
@@ -202,7 +204,7 @@ def cudb_rhythms(marks: pd.DataFrame, *, fs: float, duration_s: float) -> pd.Dat
     one are noise too.
     """
     symbol, time_s = marks["symbol"], marks["sample"] / fs
-    state = np.full(int(duration_s * 10) + 1, "UNMARKED", dtype=object)  # steps of 0.1 s
+    state = np.full(int(np.ceil(duration_s * 10)), "UNMARKED", dtype=object)  # steps of 0.1 s
 
     def paint(a: float, b: float, name: str) -> None:
         state[max(int(np.floor(a * 10)), 0) : int(np.ceil(b * 10))] = name

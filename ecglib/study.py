@@ -44,7 +44,8 @@ def config(
     """
     from ecglib import models
 
-    train = {"augment": AUGMENT, "fs": windows.fs, "seed": seed, "label_smoothing": 0.05} | train
+    usual = {"label_smoothing": 0.05, "average": 0.99}
+    train = {"augment": AUGMENT, "fs": windows.fs, "seed": seed} | usual | train
     return RunConfig(
         model=model,
         data=windows.hash,

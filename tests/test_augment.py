@@ -48,8 +48,8 @@ def test_the_generator_alone_decides(name, windows):
 def test_scale_stays_within_its_bounds_and_keeps_the_leads_in_proportion(windows):
     gain = change("scale", windows) / windows
     torch.testing.assert_close(gain, gain[:, :1, :1].expand_as(gain))
-    assert gain.min() >= torch.tensor(-0.2).exp() - 1e-4
-    assert gain.max() <= torch.tensor(0.2).exp() + 1e-4
+    assert gain.min() >= torch.tensor(-AugmentConfig().scale).exp() - 1e-4
+    assert gain.max() <= torch.tensor(AugmentConfig().scale).exp() + 1e-4
     assert gain.min() < 1 < gain.max()
 
 
@@ -76,12 +76,12 @@ def test_shift_by_more_than_the_window_still_works():
 def test_baseline_wander_is_slow_and_small():
     wander = change("baseline_wander", torch.zeros(64, 1, 10_000))
     assert spectrum_peaks_hz(wander).max() <= 0.65
-    assert wander.abs().max() <= 0.1
+    assert wander.abs().max() <= AugmentConfig().wander_mv
 
 
 def test_noise_is_no_louder_than_stated_and_has_little_above_the_pass_band():
     added = change("noise", torch.zeros(256, 1, 1000))
-    assert added.std(dim=-1).max() < 1.3 * 0.05
+    assert added.std(dim=-1).max() < 1.3 * AugmentConfig().noise_mv
     power = torch.fft.rfft(added).abs().square().mean(dim=(0, 1))
     frequency = torch.fft.rfftfreq(1000, d=1 / FS)
     assert power[frequency > 40].sum() < 0.25 * power.sum()

@@ -117,13 +117,14 @@ def test_a_killed_training_ends_with_the_weights_of_one_never_killed(
     name, n_steps, tmp_path, monkeypatch
 ):
     whole, killed, resumed = network(name), network(name), network(name, seed=5)
-    expected = learn(whole)
+    config = replace(QUICK, average=0.9)
+    expected = learn(whole, config=config)
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     with monkeypatch.context() as patch:
         kill_after(patch, n_steps)
         with pytest.raises(KeyboardInterrupt):
-            learn(killed, checkpoint=checkpoint)
-    history = learn(resumed, checkpoint=checkpoint)
+            learn(killed, config=config, checkpoint=checkpoint)
+    history = learn(resumed, config=config, checkpoint=checkpoint)
     assert_same_weights(whole, resumed)
     pd.testing.assert_frame_equal(
         history.drop(columns="seconds"), expected.drop(columns="seconds"), check_exact=True
@@ -362,3 +363,14 @@ def test_an_epoch_can_be_shorter_than_the_set():
     model.register_forward_hook(lambda *a: seen.append(len(a[1][0])) if model.training else None)
     fit(model, (x, y), (x, y), config=TrainConfig(epochs=1, epoch_windows=50), progress=False)
     assert sum(seen) == 50
+
+
+def test_averaged_weights_follow_the_learnt_ones_and_are_the_ones_kept():
+    model = nn.Linear(3, 2)
+    learner = Learner(model, replace(QUICK, average=0.5), y=torch.tensor([0, 1] * 4))
+    before = learner.kept.weight.clone()
+    learner.step(model(torch.ones(1, 3)).sum())
+    share = 2 / 11  # of the old weights after the first step, below the decay asked for
+    torch.testing.assert_close(learner.kept.weight, share * before + (1 - share) * model.weight)
+    assert learner.kept is not model
+    assert Learner(model, QUICK, y=torch.tensor([0, 1])).kept is model

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Generator, Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor, nn
+
+from .optimise import Learner
 
 
 @dataclass
@@ -32,20 +33,16 @@ class State:
 
 
 def save_checkpoint(
-    path: Path,
-    model: nn.Module,
-    optimizer: Optimizer,
-    generator: Generator,
-    *,
-    state: State,
-    owner: dict[str, object],
+    path: Path, learner: Learner, *, state: State, owner: dict[str, object]
 ) -> None:
     """Write all that the next epoch depends on, aside first, so a kill leaves a whole file.
 
-    Weights, best weights, the optimizer's averages and the random states are tensors; history
-    and owner are JSON in the file's metadata.
+    Weights, averaged and best weights, the optimizer's averages and the random states are tensors;
+    history and owner are JSON in the file's metadata.
     """
-    tensors = {f"model/{k}": v for k, v in model.state_dict().items()}
+    optimizer, generator = learner.optimizer, learner.generator
+    tensors = {f"model/{k}": v for k, v in learner.model.state_dict().items()}
+    tensors |= {f"kept/{k}": v for k, v in learner.kept.state_dict().items()}
     tensors |= {f"best/{k}": v for k, v in state.best.items()}
     for i, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{i}/{k}": v for k, v in slots.items()}
@@ -65,15 +62,8 @@ def save_checkpoint(
         aside.unlink(missing_ok=True)
 
 
-def load_checkpoint(
-    path: Path,
-    model: nn.Module,
-    optimizer: Optimizer,
-    generator: Generator,
-    *,
-    owner: dict[str, object],
-) -> State:
-    """Put model, optimizer and random states back; return where the training stands.
+def load_checkpoint(path: Path, learner: Learner, *, owner: dict[str, object]) -> State:
+    """Put networks, optimizer and random states back; return where the training stands.
 
     Raises
     ------
@@ -91,11 +81,14 @@ def load_checkpoint(
     if differences:
         raise ValueError(f"{path} belongs to another training: {differences}; remove or rename it")
 
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}, "random": {}}
+    optimizer, generator = learner.optimizer, learner.generator
+    parts: dict[str, dict[str, Tensor]]
+    parts = {part: {} for part in ("model", "kept", "best", "optimizer", "random")}
     for name, tensor in tensors.items():
         part, key = name.split("/", 1)
         parts[part][key] = tensor
-    model.load_state_dict(parts["model"])
+    learner.model.load_state_dict(parts["model"])
+    learner.kept.load_state_dict(parts["kept"])
     slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in parts["optimizer"].items():
         i, key = name.split("/")
@@ -106,6 +99,7 @@ def load_checkpoint(
     torch.set_rng_state(parts["random"]["cpu"])
     if generator.device.type == "cuda":
         torch.cuda.set_rng_state(parts["random"]["cuda"], generator.device)
+    learner.n_steps = len(progress["history"]) * learner.n_batches
     return State(best=parts["best"], **progress)
 
 

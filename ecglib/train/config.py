@@ -27,6 +27,7 @@ class TrainConfig:
     class_weights: str = "balanced"
     label_smoothing: float = 0.0
     clip_norm: float = 1.0  # longest gradient; 0 leaves it
+    average: float = 0.0  # decay a step of the averaged weights that are kept; 0 keeps the last
     patience: int = 0  # epochs without a better validation loss before stopping; 0 never stops
     augment: tuple[str, ...] = ()
     augment_probability: float = 0.5
@@ -52,6 +53,6 @@ class TrainConfig:
         for name in ("weight_decay", "focal_gamma", "clip_norm", "patience", "epoch_windows"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("warmup", "label_smoothing", "augment_probability"):
+        for name in ("warmup", "label_smoothing", "augment_probability", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")

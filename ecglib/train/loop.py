@@ -81,9 +81,7 @@ def fit(
         learner = Learner(model, config, y=train[1], groups=owners)
         state = State()
         if checkpoint is not None and Path(checkpoint).exists():
-            state = load_checkpoint(
-                Path(checkpoint), model, learner.optimizer, learner.generator, owner=owner
-            )
+            state = load_checkpoint(Path(checkpoint), learner, owner=owner)
         with tqdm(
             total=config.epochs,
             initial=len(state.history),
@@ -101,16 +99,9 @@ def fit(
                     learner=learner,
                     n_classes=n_classes,
                 )
-                state.add(row, model)
+                state.add(row, learner.kept)
                 if checkpoint is not None:
-                    save_checkpoint(
-                        Path(checkpoint),
-                        model,
-                        learner.optimizer,
-                        learner.generator,
-                        state=state,
-                        owner=owner,
-                    )
+                    save_checkpoint(Path(checkpoint), learner, state=state, owner=owner)
                 bar.set_postfix_str(f"validation loss {row['validation_loss']:.4f}", refresh=False)
                 bar.update()
     model.load_state_dict(state.best)
@@ -215,7 +206,7 @@ def _one_epoch(
     started = time.perf_counter()
     common = {"loss_fn": loss_fn, "n_classes": n_classes}
     train_loss, train_accuracy = run_epoch(model, *train, epoch=epoch, learner=learner, **common)
-    validation_loss, validation_accuracy = run_epoch(model, *validation, **common)
+    validation_loss, validation_accuracy = run_epoch(learner.kept, *validation, **common)
     if not math.isfinite(train_loss + validation_loss):
         raise FloatingPointError(
             f"the loss is {train_loss} in epoch {epoch + 1}: try a rate below "

@@ -1,5 +1,6 @@
 """Loss, optimizer and the rate of each step."""
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -26,6 +27,8 @@ class Learner:
     ) -> None:
         device = y.device
         self.model, self.config, self.device = model, config, device
+        self.averaged = copy.deepcopy(model) if config.average else None
+        self.n_steps = 0
         self.weights = balanced_weights(y, groups) if config.epoch_windows else None
         n_windows = config.epoch_windows or len(y)
         self.optimizer = make_optimizer(model, config)
@@ -61,6 +64,29 @@ class Learner:
         if self.config.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
+        self.n_steps += 1
+        if self.averaged is not None:
+            self._average()
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that is measured and kept: the averaged one if there is one."""
+        return self.model if self.averaged is None else self.averaged
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged weights a little towards the new ones (Polyak 1992).
+
+        What one step gets wrong the next ones take back, so that the average lies where many
+        trainings would agree. Early on it follows faster.
+        """
+        decay = min(self.config.average, (1 + self.n_steps) / (10 + self.n_steps))
+        new = self.model.state_dict()
+        for name, value in self.averaged.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(new[name], 1 - decay)
+            else:
+                value.copy_(new[name])
 
 
 def balanced_weights(y: Tensor, groups: Tensor | None = None) -> Tensor:
