@@ -58,10 +58,17 @@ def room(file: Path) -> str:
 
 
 def imported(file: Path) -> set[str]:
-    """Full names of the modules that a file imports, at its top or later."""
+    """Full names of the modules that a file imports, at its top or later, but for types."""
     package = ("ecglib", *file.relative_to(LIBRARY).parts[:-1])
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
     names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in set(ast.walk(tree)) - for_types:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
