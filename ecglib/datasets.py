@@ -115,7 +115,8 @@ def read_windows(path: Path) -> Windows:
         about = json.loads((columns.schema.metadata or {})[b"ecglib"])
     except (pa.ArrowInvalid, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: need a table of windows written by ecglib ({error})") from None
-    signal = columns["signal"].combine_chunks()
+    chunks = columns["signal"].chunks
+    signal = chunks[0] if len(chunks) == 1 else columns["signal"].combine_chunks()  # which copies
     flat = signal.flatten().to_numpy(zero_copy_only=True)
     return Windows(
         signal=flat.reshape(len(columns), about["n_leads"], -1),

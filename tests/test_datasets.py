@@ -1,0 +1,280 @@
+"""Windows are prepared once, written whole, read without a copy and named by what shaped them."""
+
+import errno
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tiny
+from scipy.io import savemat
+
+from ecglib import datasets, review, shock
+
+
+@pytest.fixture
+def windows(tmp_path) -> datasets.Windows:
+    return tiny.windows(tmp_path, n_patients=3)
+
+
+def synthetic(**options) -> datasets.Windows:
+    return datasets.shock_windows(
+        source="synthetic", progress=False, **{"n_patients": 2, **options}
+    )
+
+
+def never(*_args, **_options):
+    raise AssertionError("must not be called")
+
+
+# files
+
+
+def test_what_is_written_is_read_again(windows, tmp_path):
+    datasets.write_windows(windows, tmp_path / "deep" / "w.parquet")
+    found = datasets.read_windows(tmp_path / "deep" / "w.parquet")
+    np.testing.assert_array_equal(found.signal, windows.signal)
+    np.testing.assert_array_equal(found.label, windows.label)
+    pd.testing.assert_frame_equal(found.table, windows.table)
+    for name in ("fs", "classes", "task", "parameters", "hash"):
+        assert getattr(found, name) == getattr(windows, name)
+    assert (found.signal.dtype, found.label.dtype) == (np.float32, np.int64)
+
+
+def test_several_leads_and_rows_keep_their_places(windows, tmp_path):
+    signal = np.arange(len(windows) * 3 * 5, dtype=np.float32).reshape(-1, 3, 5)
+    datasets.write_windows(replace(windows, signal=signal), tmp_path / "w.parquet")
+    np.testing.assert_array_equal(datasets.read_windows(tmp_path / "w.parquet").signal, signal)
+
+
+def test_signals_are_read_without_a_copy(windows, monkeypatch):
+    tables, read = [], pq.read_table
+
+    def watched(*args, **options):
+        tables.append(read(*args, **options))
+        return tables[-1]
+
+    monkeypatch.setattr(pq, "read_table", watched)
+    signal = datasets.read_windows(windows.path).signal
+    _, values = tables[0]["signal"].chunk(0).values.buffers()
+    assert tables[0]["signal"].num_chunks == 1
+    assert signal.__array_interface__["data"][0] == values.address
+    assert not signal.flags.owndata and not signal.flags.writeable
+
+
+def test_the_file_says_what_it_holds(windows):
+    schema = pq.read_schema(windows.path)
+    assert schema.field("signal").type == pa.list_(pa.float32(), 250)
+    for word in (b'"task": "shock"', b'"fs": 250.0', b'"unit": "mV"', b'"classes"'):
+        assert word in schema.metadata[b"ecglib"]
+
+
+def test_a_full_disk_leaves_no_file(windows, tmp_path, monkeypatch):
+    def full(_table, where, **_options):
+        Path(where).write_bytes(b"PAR1 and no more")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(OSError, match="No space left"):
+        datasets.write_windows(windows, tmp_path / "new" / "w.parquet")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_full_disk_spares_the_file_that_was_there(windows, monkeypatch):
+    before = windows.path.read_bytes()
+
+    def full(*_args, **_options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(OSError):
+        datasets.write_windows(windows, windows.path)
+    assert windows.path.read_bytes() == before
+
+
+def foreign(path: Path) -> None:
+    pd.DataFrame({"signal": [1.0], "label": [0]}).to_parquet(path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        foreign,
+        lambda path: path.write_text("database,record\n"),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    ],
+    ids=["foreign", "text", "empty", "cut short"],
+)
+def test_a_file_that_is_no_table_of_windows_is_named(windows, spoil):
+    spoil(windows.path)
+    with pytest.raises(ValueError, match=r"tiny\.parquet: need a table of windows"):
+        datasets.read_windows(windows.path)
+
+
+def test_signals_labels_and_table_must_be_of_one_length(windows):
+    with pytest.raises(ValueError, match="as many signals as labels and table rows, got 42, 41"):
+        replace(windows, label=windows.label[1:])
+
+
+@pytest.mark.parametrize("rows", [np.array([5, 2]), np.arange(42) % 2 == 1])
+def test_taken_rows_keep_signal_label_and_table_together(windows, rows):
+    part = windows.take(rows)
+    index = np.flatnonzero(rows) if rows.dtype == bool else rows
+    np.testing.assert_array_equal(part.signal, windows.signal[index])
+    assert part.label.tolist() == part.table["annotated"].tolist()
+    assert part.table["start_s"].tolist() == windows.table["start_s"].iloc[index].tolist()
+
+
+# preparation
+
+
+def test_synthetic_windows_hold_both_classes_in_millivolt():
+    windows = synthetic(n_patients=4)
+    assert windows.signal.shape[1:] == (1, 1000) and windows.fs == 250
+    assert set(windows.label) == {-1, 0, 1}
+    assert (windows.source, windows.classes) == ("synthetic", ("non-shockable", "shockable"))
+    assert 0.1 < windows.table["amplitude_mv"].median() < 5
+    assert {"database", "record", "patient", "start_s", "rhythm"} <= set(windows.table)
+
+
+def test_the_second_call_reads_what_the_first_prepared(monkeypatch):
+    first = synthetic()
+    monkeypatch.setattr(shock, "windows_of", never)
+    second = synthetic()
+    assert (second.path, second.hash) == (first.path, first.hash)
+    np.testing.assert_array_equal(second.signal, first.signal)
+
+
+def test_a_killed_preparation_starts_anew(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(pq, "write_table", never)
+        with pytest.raises(AssertionError):
+            synthetic()
+    assert len(synthetic()) > 0
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"n_patients": 3}, {"stride_s": 2.0}])
+def test_a_changed_parameter_gives_other_windows_and_another_name(change):
+    one, other = synthetic(), synthetic(**change)
+    assert one.hash != other.hash and one.path != other.path
+
+
+@pytest.mark.parametrize("rule", shock.RULES)
+def test_every_rule_shapes_the_name(rule, monkeypatch):
+    before = synthetic()
+    monkeypatch.setitem(shock.RULES, rule, -1)
+    assert synthetic().path != before.path
+
+
+def test_labels_have_a_hash_of_their_own_but_one_file():
+    annotated, reviewed = synthetic(), synthetic(labels="reviewed")
+    assert annotated.hash != reviewed.hash
+    assert annotated.path == reviewed.path
+
+
+def test_a_new_review_renames_the_reviewed_labels_only(windows):
+    def hashes(digest: str) -> list[str]:
+        about = {**windows.parameters, "review": digest}
+        made = replace(windows, parameters=about)
+        return [datasets.with_labels(made, labels).hash for labels in datasets.LABELS]
+
+    (annotated, reviewed), (annotated_then, reviewed_then) = hashes("old"), hashes("new")
+    assert annotated == annotated_then
+    assert reviewed != reviewed_then
+
+
+def test_what_was_not_cut_is_counted():
+    assert set(synthetic().parameters["dropped"]) >= {"flat", "invalid"}
+
+
+def test_unknown_labels_are_refused(windows):
+    with pytest.raises(ValueError, match="annotated or reviewed, got 'best'"):
+        datasets.with_labels(windows, "best")
+
+
+# sources
+
+
+def test_auto_takes_real_recordings_only_if_all_are_there(monkeypatch):
+    there = {"vfdb", "mitdb"}
+    monkeypatch.setattr(datasets.fetch, "available", lambda name: name in there)
+    assert datasets.resolve_source("auto") == "synthetic"
+    there.add("cudb")
+    assert datasets.resolve_source("auto") == "physionet"
+    assert datasets.resolve_source("real") == "physionet"
+
+
+def test_real_recordings_that_are_missing_are_named():
+    with pytest.raises(FileNotFoundError, match=r"vfdb, mitdb, cudb in .*: run `make data`"):
+        datasets.shock_windows(source="real", progress=False)
+
+
+def test_an_unknown_source_is_refused():
+    with pytest.raises(ValueError, match="auto, real, course or synthetic, got 'home'"):
+        datasets.resolve_source("home")
+
+
+def test_the_digest_of_the_review_belongs_to_real_recordings_only():
+    assert "review" not in synthetic().parameters
+    assert len(review.digest()) == 12
+
+
+# the course's file
+
+
+def course(path: Path, **changes) -> None:
+    """Ten windows of sinus rhythm and fibrillation in turn, a patient each pair."""
+    n, t = 10, np.arange(1000) / 250
+    waves = [np.sin(2 * np.pi * (1.2, 5.0)[i % 2] * t + i) for i in range(n)]
+    columns = {
+        "pat_ID": [float(i // 2) for i in range(n)],
+        "s_ns": [float(i % 2) for i in range(n)],
+        "name": [f"cu{i:02d}" for i in range(n)],
+        "r_type": ["NSR", "VF"] * 5,
+        "s_ecg": waves,
+        "source": ["cudb", "vfdb"] * 5,
+        "train": [1.0] * n,
+    } | changes
+    data = np.empty((1, n), dtype=[(field, object) for field in columns])
+    for field, values in columns.items():
+        for i, value in enumerate(values):
+            data[0, i][field] = value
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, {"data": data})
+
+
+def test_the_courses_windows_come_with_their_own_labels(tmp_path):
+    course(tmp_path / "data" / "ecg" / "cut_pub_4sec.mat")
+    windows = datasets.shock_windows(source="course", progress=False)
+    assert windows.source == "course"
+    assert windows.signal.shape == (10, 1, 1000)
+    assert windows.label.tolist() == [0, 1] * 5
+    assert windows.table["database"].tolist() == ["cudb", "vfdb"] * 5
+    assert windows.table["patient"].nunique() == 5
+    assert set(windows.table["lead"]) == {0}
+
+
+def test_another_course_file_is_prepared_anew(tmp_path):
+    path = tmp_path / "data" / "ecg" / "cut_pub_4sec.mat"
+    course(path)
+    before = datasets.shock_windows(source="course", progress=False)
+    course(path, name=[f"x{i}" for i in range(10)])
+    after = datasets.shock_windows(source="course", progress=False)
+    assert before.hash != after.hash
+    assert after.table["record"].iloc[0] == "x0"
+
+
+def test_a_contradiction_in_the_course_file_is_refused_by_name(tmp_path):
+    course(tmp_path / "data" / "ecg" / "cut_pub_4sec.mat", s_ns=[0.0, 1.0] * 4 + [1.0, 1.0])
+    with pytest.raises(ValueError, match=r"cut_pub_4sec\.mat: s_ns contradicts r_type"):
+        datasets.shock_windows(source="course", progress=False)
+    assert not (tmp_path / "data" / "prepared").exists()
+
+
+def test_a_missing_course_file_says_where_it_belongs(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"cut_pub_4sec\.mat or \.zip in .*data.ecg"):
+        datasets.shock_windows(source="course", progress=False)
