@@ -89,10 +89,14 @@ class Run:
 
     def model(self, windows: datasets.Windows) -> nn.Module:
         """The trained network, on the CPU, ready to predict."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        network = _build(self.config, windows)
-        network.load_state_dict(load_file(self.folder / "model.safetensors"))
+        network, path = _build(self.config, windows), self.folder / "model.safetensors"
+        try:
+            network.load_state_dict(load_file(path))
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(f"{path}: need the weights of this run ({error})") from None
         return network.eval()
 
 
@@ -101,9 +105,14 @@ def load(folder: Path) -> Run:
     for name in FILES:
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: need {', '.join(FILES)}, {name} is missing")
-    about = json.loads((folder / "config.json").read_text())
+    path = folder / "config.json"
+    try:
+        about = json.loads(path.read_text())
+        config = read_config(json.dumps(about["config"]))
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path}: need the configuration of a run ({error})") from None
     return Run(
-        config=read_config(json.dumps(about["config"])),
+        config=config,
         folder=folder,
         history=pd.read_parquet(folder / "history.parquet"),
         predictions=pd.read_parquet(folder / "predictions.parquet"),
