@@ -147,7 +147,7 @@ def test_a_run_does_not_differ_from_itself(two_seeds, windows):
 def test_the_better_run_has_the_higher_metric(two_seeds, windows):
     good, bad = (
         study.stack([knowing(two_seeds[0], model="mlp", right=right)], windows)
-        for right in (1.0, 0.6)
+        for right in (1.0, 0.4)
     )
     found = study.compare(good, bad)
     assert 0 < found["low"] <= found["value"] <= found["high"]
