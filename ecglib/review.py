@@ -31,6 +31,7 @@ CRITERIA = {
 }
 WIDE = 0.75  # share of time near the baseline; narrow complexes leave more
 GAP_S = 30.0  # flagged windows no further apart than this belong to one stretch
+DECISIONS = ("keep", "exclude", "VF", "VT", "VFL", "NSR", "SVT", "ASYSTOLE")
 EDGE_S = 0.05  # times are written to a hundredth of a second: a smaller overlap is none
 
 
@@ -101,12 +102,14 @@ def read(path: Path = REVIEW) -> pd.DataFrame:
     `decision` is ``keep``, ``exclude`` or the name of the rhythm that the stretch really shows.
     """
     table = pd.read_csv(path, dtype={"record": str})
-    wrong = table[(table["end_s"] <= table["start_s"]) | ~table["criterion"].isin(CRITERIA)]
+    known = table["criterion"].isin(CRITERIA) & table["decision"].isin(DECISIONS)
+    wrong = table[(table["end_s"] <= table["start_s"]) | ~known]
     if len(wrong):
         row = wrong.iloc[0]
         raise ValueError(
-            f"{path.name}: need end after start and a known criterion, got {row['record']} "
-            f"{row['start_s']} to {row['end_s']} s, {row['criterion']!r}"
+            f"{path.name}: need end after start, a known criterion and a decision of "
+            f"{', '.join(DECISIONS)}; got {row['record']} {row['start_s']} to {row['end_s']} s, "
+            f"{row['criterion']!r}, {row['decision']!r}"
         )
     return table
 

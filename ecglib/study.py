@@ -219,8 +219,10 @@ def plain_scores(stacked: pd.DataFrame) -> dict[str, float]:
 def compare(a: pd.DataFrame, b: pd.DataFrame, *, metric: str = "balanced_accuracy") -> dict:
     """Metric of `a` minus metric of `b` (two stacks over the same windows), paired by patient."""
     a, b = (s[s["label"] >= 0].sort_values(["seed", "row"]) for s in (a, b))
-    if not np.array_equal(a["row"], b["row"]):
-        raise ValueError(f"need stacks over the same windows, got {len(a)} and {len(b)} rows")
+    if not (np.array_equal(a["row"], b["row"]) and np.array_equal(a["label"], b["label"])):
+        raise ValueError(
+            f"need stacks over the same windows and labels, got {len(a)} and {len(b)} rows"
+        )
     return metrics.paired_difference(
         a["label"], a["score"], b["score"], a["patient"], metric=metric,
         threshold_a=a["threshold"].to_numpy(), threshold_b=b["threshold"].to_numpy(),
