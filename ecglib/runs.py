@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,9 +149,7 @@ def run(
             f"need windows {config.data} ({config.labels}), "
             f"got {windows.hash} ({windows.parameters['labels']})"
         )
-    split = splits.protocol(windows.table, config.protocol, seed=config.split_seed)
-    window_s = windows.signal.shape[-1] / windows.fs
-    splits.require_clean(windows.signal, windows.table, split, window_s=window_s)
+    split = _clean_split(windows, config.protocol, config.split_seed)
     rows = splits.usable(split, windows.label, windows.table["lead"])
     labelled = {name: r[windows.label[r] >= 0] for name, r in rows.items()}
     splits.require_classes(windows.label, labelled, classes=windows.classes)
@@ -261,6 +260,14 @@ def _build(config: RunConfig, windows: datasets.Windows) -> nn.Module:
     )
 
 
+@lru_cache(maxsize=16)  # several networks are trained on one split
+def _clean_split(windows: datasets.Windows, protocol: str, seed: int) -> splits.Split:
+    split = splits.protocol(windows.table, protocol, seed=seed)
+    window_s = windows.signal.shape[-1] / windows.fs
+    splits.require_clean(windows.signal, windows.table, split, window_s=window_s)
+    return split
+
+
 def _share_cores(jobs: int) -> None:
     import torch
 
@@ -268,5 +275,9 @@ def _share_cores(jobs: int) -> None:
 
 
 def _run_file(config: RunConfig, files: dict[str, Path], folder: Path) -> None:
-    windows = datasets.with_labels(datasets.read_windows(files[config.labels]), config.labels)
-    run(config, windows, folder=folder, progress=False)
+    run(config, _read(files[config.labels], config.labels), folder=folder, progress=False)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, labels: str) -> datasets.Windows:
+    return datasets.with_labels(datasets.read_windows(path), labels)

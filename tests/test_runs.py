@@ -283,7 +283,7 @@ def test_a_patient_in_two_sets_is_refused(windows, tmp_path, monkeypatch):
     split["test"] = np.append(split["test"], split["train"][0])
     monkeypatch.setattr(splits, "protocol", lambda *_args, **_options: split)
     monkeypatch.setattr(train, "fit", never)
-    error = refused(small(windows), windows, tmp_path)
+    error = refused(small(windows), replace(windows), tmp_path)  # not split before
     assert error.type is splits.LeakError and error.match("every patient in one set")
 
 
