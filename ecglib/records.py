@@ -6,6 +6,8 @@ Chapter: exercise 03, "Data".
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -210,17 +212,27 @@ def _course_labels(values: list[str], rhythm: pd.Series, path: Path) -> NDArray[
     return (s_ns == shock).to_numpy(np.int64)
 
 
+_TRY_MAT = """
+import io, sys
+from scipy.io import loadmat
+loadmat(io.BytesIO(sys.stdin.buffer.read()), squeeze_me=True, variable_names=["data"])
+"""
+
+
 def _course_struct(path: Path) -> NDArray:
     """The struct array `data` of the file, one row per window."""
-    with _only_mat(path) if path.suffix.lower() == ".zip" else path.open("rb") as content:
-        try:
-            data = loadmat(content, squeeze_me=True, variable_names=["data"])["data"]
-        except KeyError:
-            raise ValueError(f"{path}: need a variable `data`") from None
-        except Exception as error:  # scipy lets out whatever a damaged file can cause
-            raise ValueError(
-                f"{path}: need a MATLAB file, version 7.2 or older ({error})"
-            ) from None
+    with _only_mat(path) if path.suffix.lower() == ".zip" else path.open("rb") as file:
+        content = file.read()
+    # A damaged file can bring down the reader and Python with it, so a child goes first.
+    child = subprocess.run([sys.executable, "-c", _TRY_MAT], input=content, capture_output=True)
+    if child.returncode < 0:
+        raise ValueError(f"{path}: need a MATLAB file, version 7.2 or older (it is damaged)")
+    try:
+        data = loadmat(io.BytesIO(content), squeeze_me=True, variable_names=["data"])["data"]
+    except KeyError:
+        raise ValueError(f"{path}: need a variable `data`") from None
+    except Exception as error:  # scipy lets out whatever a damaged file can cause
+        raise ValueError(f"{path}: need a MATLAB file, version 7.2 or older ({error})") from None
     data = np.atleast_1d(data)
     if data.dtype.names is None or not data.size:
         raise ValueError(f"{path}: need `data` as an array of structs, got {data.dtype}")

@@ -354,7 +354,7 @@ def test_a_course_file_that_is_not_there_is_named(tmp_path):
             records.read_course_mat(tmp_path / name)
 
 
-@few
+@settings(max_examples=12, deadline=None)
 @given(share=st.floats(0, 0.999), flip=st.floats(0, 0.999))
 def test_a_damaged_course_file_is_never_an_unnamed_error(share, flip):
     with tempfile.TemporaryDirectory() as folder:
@@ -366,6 +366,13 @@ def test_a_damaged_course_file_is_never_an_unnamed_error(share, flip):
             records.read_course_mat(path)
         except ValueError as error:
             assert "x.mat" in str(error)
+
+
+def test_a_file_that_brings_the_reader_down_is_refused(mat, monkeypatch):
+    crash = "import os, signal; os.kill(os.getpid(), signal.SIGBUS)"
+    monkeypatch.setattr(records, "_TRY_MAT", crash)
+    with pytest.raises(ValueError, match=r"cut_pub_4sec\.mat: .*damaged"):
+        records.read_course_mat(mat())
 
 
 @pytest.mark.parametrize("names", [[], ["a.mat", "b.mat"], ["a.txt"]])
