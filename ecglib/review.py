@@ -2,7 +2,8 @@
 
 `screen` finds the stretches whose signal contradicts their mark; each was then looked at on ECG
 paper, and the decision written down in ``reviewed.csv``. What stays unclear is left out rather
-than given another name. Chapter: exercise 03, "Data".
+than given another name. The value of `WIDE` was settled after errors of a network had been seen;
+the chapter says what follows from that. Chapter: exercise 03, "Data".
 """
 
 from __future__ import annotations
