@@ -6,10 +6,12 @@ the batch, and returns a new tensor; the same generator state gives the same res
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
+
+STRENGTHS = ("scale", "shift_s", "speed", "wander_mv", "noise_mv", "mains_mv")
 
 
 @dataclass(frozen=True)
@@ -20,18 +22,23 @@ class AugmentConfig:
     probability: float = 0.5  # of each transform, for each window by itself
     scale: float = 0.7  # gain between exp(-scale) and exp(scale), 0.5 to 2
     shift_s: float = 0.4  # at most, to either side
-    speed: float = 0.1  # rate between 1 / (1 + speed) and 1 + speed times its own
+    speed: float = 0.1  # rate between 1 / (1 + speed) and 1 + speed times its own; of stretch, too
     wander_mv: float = 0.3  # largest amplitude of each disturbance
     noise_mv: float = 0.1
     mains_mv: float = 0.02  # what a band-pass up to 40 Hz leaves of it
+    n_features: int = 0  # last leads that are numbers, not signal: left as they are
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", checked_names(self.names))
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability must lie in 0..1, got {self.probability}")
-        for name in ("scale", "shift_s", "speed", "wander_mv", "noise_mv", "mains_mv"):
+        for name in (*STRENGTHS, "n_features"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+
+    def times(self, strength: float) -> "AugmentConfig":
+        """The same with every strength multiplied."""
+        return replace(self, **{name: strength * getattr(self, name) for name in STRENGTHS})
 
 
 def scale(x: Tensor, *, fs: float, generator: Generator, config: AugmentConfig) -> Tensor:
@@ -61,11 +68,18 @@ def speed(x: Tensor, *, fs: float, generator: Generator, config: AugmentConfig) 
     exponent = math.log1p(config.speed) * (2 * _uniform(x, generator) - 1)
     time = torch.arange(last + 1, device=x.device, dtype=x.dtype) - last / 2
     at = (time * exponent.exp() + last / 2).abs()  # (batch, 1, n_samples), in samples
-    at = last - (last - at).abs()
-    before = at.floor().clamp(0, last - 1).long()
-    part = (at - before).expand_as(x)
-    left, right = (x.gather(-1, (before + i).expand_as(x)) for i in (0, 1))
-    return left + part * (right - left)
+    return _between(x, last - (last - at).abs())
+
+
+def stretch(x: Tensor, *, fs: float, generator: Generator, config: AugmentConfig) -> Tensor:
+    """Play faster or slower from the first sample on, where a beat's R peak may lie.
+
+    An end that opens repeats the last sample, which of a padded beat is the padding.
+    """
+    last = x.shape[-1] - 1
+    exponent = math.log1p(config.speed) * (2 * _uniform(x, generator) - 1)
+    time = torch.arange(last + 1, device=x.device, dtype=x.dtype)
+    return _between(x, (time * exponent.exp()).clamp(max=last))
 
 
 def baseline_wander(x: Tensor, *, fs: float, generator: Generator, config: AugmentConfig) -> Tensor:
@@ -97,6 +111,7 @@ TRANSFORMS: dict[str, Callable[..., Tensor]] = {
     "polarity": polarity,
     "shift": shift,
     "speed": speed,
+    "stretch": stretch,
     "baseline_wander": baseline_wander,
     "noise": noise,
     "mains": mains,
@@ -117,6 +132,11 @@ def augment(x: Tensor, *, fs: float, generator: Generator, config: AugmentConfig
     -------
     tensor, same shape and unit; `x` itself is left as it is
     """
+    if config.names and config.n_features:
+        signal, numbers = x.tensor_split([x.shape[1] - config.n_features], dim=1)
+        rest = replace(config, n_features=0)
+        signal = augment(signal, fs=fs, generator=generator, config=rest)
+        return torch.cat([signal, numbers], dim=1)
     for name in config.names:
         chosen = _uniform(x, generator) < config.probability  # (batch, 1, 1)
         changed = TRANSFORMS[name](x, fs=fs, generator=generator, config=config)
@@ -137,6 +157,14 @@ def checked_names(names: tuple[str, ...] | list[str] | str) -> tuple[str, ...]:
 def _uniform(x: Tensor, generator: Generator) -> Tensor:
     """One number in 0..1 for each window, shape (batch, 1, 1)."""
     return torch.rand((len(x), 1, 1), generator=generator, device=x.device, dtype=x.dtype)
+
+
+def _between(x: Tensor, at: Tensor) -> Tensor:
+    """The signals at places between their samples, (batch, 1, n_samples), by straight lines."""
+    before = at.floor().clamp(0, x.shape[-1] - 2).long()
+    part = (at - before).expand_as(x)
+    left, right = (x.gather(-1, (before + i).expand_as(x)) for i in (0, 1))
+    return left + part * (right - left)
 
 
 def _wave(

@@ -6,6 +6,7 @@ Chapter: "How to run".
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,6 +81,49 @@ def prepare(
     windows = datasets.shock_windows(source=source, progress=not quiet)
     patients = windows.table["patient"].nunique()
     typer.echo(f"{windows.source}: {len(windows)} windows of {patients} patients")
+
+
+@app.command()
+def hypertune(
+    settings: Annotated[Path | None, typer.Option(help="book/exercise_04/search.yml.")] = None,
+    profile: Annotated[str, typer.Option(help="Names the ledger, as for the book.")] = "demo",
+    source: Annotated[str, typer.Option(help="auto, real, course or synthetic.")] = "auto",
+    form: Annotated[str, typer.Option(help="kachuee or context.")] = "kachuee",
+    trials: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    concurrent: Annotated[int | None, typer.Option(help="Trials side by side.")] = None,
+    cpus: Annotated[float | None, typer.Option(help="Processors for each trial.")] = None,
+    gpus: Annotated[float | None, typer.Option(help="GPUs for each trial, or parts.")] = None,
+    address: Annotated[
+        str | None, typer.Option(envvar="RAY_ADDRESS", help="Of a Ray cluster; else one here.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Folder or s3://… that all machines of a cluster share.")
+    ] = None,
+    dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Begin anew, do not resume.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search for a better network for heartbeats; a killed search goes on where it was."""
+    from ecglib import datasets, hypertune
+    from ecglib.chapter import open_chapter
+
+    changes = {"trials": trials, "epochs": epochs, "concurrent": concurrent}
+    changes |= {"cpus": cpus, "gpus": gpus}
+    given = {name: value for name, value in changes.items() if value is not None}
+    asked = hypertune.read_settings(settings, **given)
+    chapter = open_chapter("exercise_04", profile=profile, source=source)
+    windows = datasets.heartbeat_windows(
+        source=chapter.source, form=form, paced=form == "kachuee", progress=not quiet
+    )
+    table = hypertune.search(
+        asked, windows, folder=chapter.ledger / "search", address=address, storage=storage,
+        dashboard=dashboard, resume=not fresh, progress=not quiet,
+    )  # fmt: skip
+    hypertune.write(table, chapter.out / "trials.parquet")
+    best = hypertune.ranked(table, asked).iloc[0]
+    value = f"{asked.metric} {best[asked.metric]:.4f}"
+    typer.echo(f"best of {len(table)} trials: {best['model']}, run {best['run']}, {value}")
 
 
 @app.command()

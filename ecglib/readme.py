@@ -15,6 +15,8 @@ PROTOCOLS = {
     "patient_reviewed": "patients apart, labels as reviewed",
     "5fold": "five folds of patients, labels as annotated",
     "5fold_reviewed": "five folds of patients, labels as reviewed",
+    "5fold_decisions": "the same, way to decide chosen on validation, labels as annotated",
+    "5fold_decisions_reviewed": "the same, labels as reviewed",
     "leave_one_database_out": "a database never seen in training",
 }
 METRICS = ("sensitivity", "specificity", "balanced_accuracy")
@@ -48,11 +50,13 @@ def results() -> str:
     ]
     for protocol, words in PROTOCOLS.items():
         models = metrics["protocols"].get(protocol, {}).get("models", {})
-        for name in dict.fromkeys((selected, "cnn", "tiny_cnn")):
+        chosen = metrics["protocols"].get(protocol, {}).get("chosen")
+        wanted = (chosen, "cnn") if chosen else (selected, "cnn", "tiny_cnn")
+        for name in dict.fromkeys(wanted):
             test = models.get(name, {}).get("test", {})
             if all(metric in test for metric in METRICS):
                 numbers = " | ".join(chapter.interval(test[metric]) for metric in METRICS)
-                shown = f"**{name}**" if name == selected else name
+                shown = f"**{name}**" if name == (chosen or selected) else name
                 rows.append(f"| {words} | {shown} | {numbers} |")
     data = metrics["data"]
     patients = sum(database["patients"] for database in data.values())

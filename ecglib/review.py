@@ -27,8 +27,8 @@ CRITERIA = {
     "0.6 or more) of wide complexes (narrowness below 0.75) at 120 per minute or more",
     "baseline seen": "shockable mark, yet a lead spends 75 % of its time near its baseline",
     "slow waves": "fibrillation or flutter mark, yet every lead swings at less than 110 per minute",
-    "active asystole": "asystole mark, yet every lead swings at 150 per minute or more at 0.2 mV "
-    "or more in one of them",
+    "active asystole": "asystole mark, yet every lead swings by 0.2 mV or more, twice what the "
+    "AHA's goals call asystole, or at 150 per minute or more with 0.2 mV in one of them",
 }
 WIDE = 0.75  # share of time near the baseline; narrow complexes leave more
 GAP_S = 30.0  # flagged windows no further apart than this belong to one stretch
@@ -54,6 +54,7 @@ def screen(table: pd.DataFrame) -> pd.DataFrame:
         slowest=("rate_per_min", "min"),
         fastest=("rate_per_min", "max"),
         amplitude_mv=("amplitude_mv", "max"),
+        smallest_mv=("amplitude_mv", "min"),
         organisation=("organisation", "max"),
         narrowest=("narrowness", "max"),
     )
@@ -72,7 +73,8 @@ def screen(table: pd.DataFrame) -> pd.DataFrame:
         & (both["organisation"] >= 0.6),
         "baseline seen": shock & (both["narrowest"] >= WIDE),
         "slow waves": shock & both["rhythm"].isin(["VF", "VFL"]) & (both["fastest"] < 110),
-        "active asystole": asystole & fast & (both["amplitude_mv"] >= 0.2),
+        "active asystole": asystole
+        & ((both["smallest_mv"] >= 0.2) | (fast & (both["amplitude_mv"] >= 0.2))),
     }
     both["criterion"] = np.select(list(flags.values()), list(flags), default="")
     flagged = both[both["criterion"] != ""].sort_values(["database", "record", "start_s"])

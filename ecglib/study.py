@@ -9,11 +9,10 @@ drawn for an interval is drawn with all seeds. Chapter: exercise 03, "Evaluation
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, softmax
+from scipy.special import expit
 
 from ecglib import datasets, metrics
 from ecglib.chapter import Chapter
@@ -24,7 +23,7 @@ from ecglib.train import TrainConfig
 MODELS = ("mlp", "cnn", "lstm", "gru", "cnn_lstm", "cnn_gru", "tiny_cnn")
 PREVIOUS = "cnn"  # the model of the previous exercise
 SMALL = "tiny_cnn"
-AUGMENT = ("scale", "polarity", "shift", "speed", "baseline_wander", "noise", "mains")
+AUGMENT = ("polarity", "shift", "speed", "baseline_wander", "noise", "mains")
 N_FOLDS = 5
 CARRIED = ["database", "record", "patient", "start_s", "rhythm"]
 
@@ -129,36 +128,6 @@ def folds() -> list[str]:
 def databases(windows: Windows) -> list[str]:
     """Names of the databases; a single one cannot be left out."""
     return sorted(windows.table["database"].unique())
-
-
-def ensembles(runs: Iterable[Run]) -> list[Run]:
-    """One run in place of several seeds: for each model, labels and protocol their mean logits.
-
-    The result is named after its model and the number of seeds (``cnn_gru x3``); its parameters
-    are those of all members. It gets a threshold from its own validation scores.
-    """
-    groups: dict[tuple, list[Run]] = {}
-    for run in runs:
-        key = (run.config.model, run.config.labels, run.config.protocol)
-        groups.setdefault(key, []).append(run)
-    out = []
-    for members in groups.values():
-        first = members[0]
-        logits = [name for name in first.predictions if name.startswith("logit_")]
-        mean = np.mean([m.predictions[logits].to_numpy(np.float64) for m in members], axis=0)
-        predictions = first.predictions.assign(
-            **dict(zip(logits, mean.T, strict=True)), score=softmax(mean, axis=1)[:, -1]
-        )
-        name = f"{first.config.model} x{len(members)}"
-        out.append(
-            replace(
-                first,
-                config=replace(first.config, model=name),
-                predictions=predictions,
-                n_parameters=sum(m.n_parameters for m in members),
-            )
-        )
-    return out
 
 
 def data_entry(windows: Windows) -> dict[str, dict]:

@@ -1,11 +1,12 @@
 """Augmentation changes what may differ between recordings, by a stated amount."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from ecglib.augment import TRANSFORMS, AugmentConfig, augment
+from ecglib.augment import STRENGTHS, TRANSFORMS, AugmentConfig, augment
 
 FS = 250.0
 ALWAYS = AugmentConfig(probability=1.0)
@@ -100,6 +101,35 @@ def test_about_the_stated_part_of_the_windows_is_changed(probability):
     assert turned == pytest.approx(probability, abs=0.03)
 
 
+def test_leads_that_are_numbers_stay_as_they_are(windows):
+    config = AugmentConfig(names=tuple(TRANSFORMS), probability=1.0, n_features=1)
+    changed = augment(windows, fs=FS, generator=generator(), config=config)
+    assert changed.shape == windows.shape
+    assert torch.equal(changed[:, 1], windows[:, 1])
+    alone = replace(config, n_features=0)
+    expected = augment(windows[:, :1], fs=FS, generator=generator(), config=alone)
+    assert torch.equal(changed[:, :1], expected)
+
+
+def test_stretch_leaves_the_first_sample_where_it_is_and_repeats_the_last():
+    ramp = torch.arange(1000.0).expand(64, 2, -1)
+    stretched = change("stretch", ramp)
+    rate = stretched[:, :, 1]
+    assert torch.equal(stretched[:, :, 0], ramp[:, :, 0])
+    assert rate.min() >= 1 / 1.1 - 1e-4 and rate.max() <= 1.1 + 1e-4
+    assert rate.min() < 0.95 and rate.max() > 1.05
+    fast = stretched[rate[:, 0] > 1.05, 0]
+    assert (fast[:, -30:] == 999).all()
+
+
+def test_padding_stays_padding_under_stretch():
+    x = torch.rand(64, 1, 187)
+    x[..., 120:] = 0
+    stretched = change("stretch", x)
+    assert not stretched[..., 134:].any()
+    assert stretched[..., :105].all()
+
+
 def test_no_names_means_no_change(windows):
     config = AugmentConfig(names=())
     assert augment(windows, fs=FS, generator=generator(), config=config) is windows
@@ -124,3 +154,9 @@ def test_speed_changes_the_rate_within_its_bounds():
     rate = torch.fft.rfft(y[..., 100:-100], 8000).abs().argmax(-1)[:, 0] * 250 / 8000
     assert 5 / 1.11 < rate.min() < 4.8
     assert 5.2 < rate.max() < 5.56
+
+
+def test_every_strength_can_be_multiplied_at_once():
+    half = AugmentConfig(n_features=3).times(0.5)
+    assert all(getattr(half, s) == getattr(AugmentConfig(), s) / 2 for s in STRENGTHS)
+    assert (half.n_features, half.probability) == (3, 0.5)

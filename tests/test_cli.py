@@ -1,10 +1,11 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from ecglib import cli, fetch, paths, publish, site
+from ecglib import cli, fetch, hypertune, paths, publish, site
 
 
 @pytest.fixture
@@ -71,3 +72,24 @@ def test_what_goes_wrong_is_told_in_a_line_with_exit_status_1(monkeypatch):
 def test_an_unknown_command_shows_how_to_get_help(command):
     assert command("bok").exit_code == 2
     assert "book" in command("--help").output
+
+
+def test_hypertune_hands_over_the_settings_it_was_given(command, monkeypatch, tmp_path):
+    calls = []
+
+    def search(settings, windows, **arguments):
+        calls.append((settings, windows, arguments))
+        about = {"status": ["completed"], "validation_macro_recall": [0.9]}
+        return pd.DataFrame({"trial": [0], "run": ["abc"], "model": ["mlp"], **about})
+
+    monkeypatch.setattr(hypertune, "search", search)
+    words = "hypertune --source synthetic --trials 3 --epochs 4 --cpus 0.5 --address head:6379 -q"
+    done = command(*words.split(), "--storage", "/shared", "--fresh")
+    assert done.exit_code == 0, done.output
+    assert "best of 1 trials: mlp, run abc, validation_macro_recall 0.9000" in done.output
+    settings, windows, given = calls[0]
+    assert (settings.trials, settings.epochs, settings.cpus) == (3, 4, 0.5)
+    assert windows.source == "synthetic" and len(windows.classes) == 5
+    assert (given["address"], given["storage"], given["resume"]) == ("head:6379", "/shared", False)
+    assert given["folder"] == paths.ledger("demo", "synthetic") / "search"
+    assert (paths.demo("exercise_04") / "trials.parquet").exists()

@@ -12,7 +12,7 @@ import pytest
 import tiny
 from scipy.io import savemat
 
-from ecglib import datasets, review, shock
+from ecglib import beats, datasets, review, shock, splits
 
 
 @pytest.fixture
@@ -278,3 +278,161 @@ def test_a_contradiction_in_the_course_file_is_refused_by_name(tmp_path):
 def test_a_missing_course_file_says_where_it_belongs(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"cut_pub_4sec\.mat or \.zip in .*data.ecg"):
         datasets.shock_windows(source="course", progress=False)
+
+
+# heartbeats
+
+
+def heartbeats(**options) -> datasets.Windows:
+    return datasets.heartbeat_windows(
+        source="synthetic", progress=False, **{"n_patients": 8, **options}
+    )
+
+
+@pytest.mark.parametrize("form, n_samples", [("kachuee", 187), ("context", 375)])
+def test_synthetic_beats_hold_all_classes_in_both_forms(form, n_samples):
+    windows = heartbeats(form=form)
+    assert windows.signal.shape[1:] == (1, n_samples) and windows.fs == 125
+    assert windows.classes == ("N", "S", "V", "F", "Q") and set(windows.label) == set(range(5))
+    assert (windows.task, windows.source) == ("heartbeats", "synthetic")
+    assert windows.parameters["labels"] == "annotated"
+    assert windows.table["rhythm"].tolist() == [windows.classes[i] for i in windows.label]
+    assert windows.table["rhythm"].value_counts().idxmax() == "N"
+
+
+def test_both_forms_have_the_same_beats():
+    one, other = heartbeats(), heartbeats(form="context")
+    assert one.hash != other.hash
+    pd.testing.assert_frame_equal(
+        one.table.drop(columns="start_s"), other.table.drop(columns="start_s")
+    )
+
+
+def test_paced_patients_and_class_q_are_left_out_on_request():
+    windows = heartbeats(paced=False)
+    assert windows.classes == ("N", "S", "V", "F") and set(windows.label) == set(range(4))
+    assert set(windows.table["ds"]) == {"DS1", "DS2"}
+    assert windows.parameters["dropped"]["paced or unclassifiable"] > 0
+    assert windows.hash != heartbeats().hash
+
+
+@pytest.mark.parametrize("paced", [True, False])
+@pytest.mark.parametrize("protocol", ["intra", "inter", "beat_fold1"])
+def test_synthetic_beats_have_every_class_in_every_set(protocol, paced):
+    windows = heartbeats(paced=paced)
+    split = splits.protocol(windows.table, protocol)
+    splits.require_classes(windows.label, split, classes=windows.classes)
+    splits.require_clean(
+        windows.signal, windows.table, split, window_s=187 / 125, protocol=protocol
+    )
+
+
+def test_beats_are_prepared_once_and_read_again_with_their_labels(monkeypatch):
+    first = heartbeats()
+    monkeypatch.setattr(beats, "windows_of", never)
+    again = heartbeats()
+    assert (again.path, again.hash) == (first.path, first.hash)
+    read = datasets.with_labels(datasets.read_windows(first.path), "annotated")
+    np.testing.assert_array_equal(read.label, first.label)
+
+
+@pytest.mark.parametrize("form", datasets.BEAT_FORMS)
+def test_the_rules_of_a_form_shape_the_name_of_its_file(form, monkeypatch):
+    before = heartbeats(form=form)
+    monkeypatch.setitem(beats.RULES[form], "version", -1)
+    assert heartbeats(form=form).path != before.path
+
+
+def test_an_unknown_form_is_refused():
+    with pytest.raises(ValueError, match="kachuee or context, got 'square'"):
+        heartbeats(form="square")
+
+
+def test_beats_know_one_more_source():
+    with pytest.raises(ValueError, match="auto, real, course, kaggle or synthetic, got 'home'"):
+        datasets.heartbeat_windows(source="home")
+    with pytest.raises(FileNotFoundError, match=r"mitdb in .*: run `make data`"):
+        datasets.heartbeat_windows(source="real")
+
+
+def test_synthetic_ptb_beats_differ_between_the_classes():
+    windows = datasets.ptb_windows(source="synthetic", n_beats=400)
+    assert windows.signal.shape == (400, 1, 187) and windows.classes == ("normal", "abnormal")
+    assert (windows.task, windows.source) == ("ptb", "synthetic")
+    assert 0.5 < windows.label.mean() < 0.9
+    st = windows.signal[:, 0, 14:28].mean(axis=-1)  # 0.1 to 0.2 s after the R peak
+    assert np.median(st[windows.label == 1]) > np.median(st[windows.label == 0]) + 0.05
+    assert windows.table["patient"].is_unique
+
+
+def test_ptb_beats_are_synthetic_where_there_is_no_table():
+    assert datasets.ptb_windows(n_beats=60).source == "synthetic"
+
+
+# what a network sees of a beat
+
+
+def test_the_signal_alone_is_left_as_it_is():
+    windows = heartbeats()
+    assert datasets.with_inputs(windows, "signal") is windows
+
+
+def test_intervals_come_as_leads_that_are_constant_over_time():
+    windows = heartbeats()
+    seen = datasets.with_inputs(windows, "rr")
+    assert seen.signal.shape == (len(windows), 1 + datasets.N_RR, 187)
+    np.testing.assert_array_equal(seen.signal[:, :1], windows.signal)
+    assert (np.ptp(seen.signal[:, 1:], axis=-1) == 0).all()
+    row = windows.table.iloc[20]
+    want = [
+        np.log(row["rr_prev_s"] / row["rr_record_s"]),
+        np.log(row["rr_next_s"] / row["rr_record_s"]),
+        np.log(row["rr_prev_s"] / row["rr_local_s"]),
+        np.log(row["rr_next_s"] / row["rr_local_s"]),
+        np.log(row["rr_next_s"] / row["rr_prev_s"]),
+        row["rr_record_s"] - 1,
+    ]
+    np.testing.assert_allclose(seen.signal[20, 1:, 0], want, atol=1e-6)
+
+
+def test_unknown_intervals_are_0_and_extreme_ones_are_cut():
+    windows = heartbeats().take(np.arange(3))
+    table = windows.table.assign(rr_prev_s=[np.nan, 1e-3, 60.0])
+    features = datasets.rr_features(table)
+    assert features[0, [0, 2, 4]].tolist() == [0, 0, 0]
+    assert features[1, 0] == -2 and features[2, 0] == 2 and np.isfinite(features).all()
+
+
+def test_the_typical_beat_is_the_median_of_the_records_own_windows():
+    windows = heartbeats()
+    seen = datasets.with_inputs(windows, "rr+template")
+    assert seen.signal.shape == (len(windows), 2 + datasets.N_RR, 187)
+    np.testing.assert_array_equal(seen.signal[:, 0], windows.signal[:, 0])
+    np.testing.assert_array_equal(
+        seen.signal[:, 2:], datasets.with_inputs(windows, "rr").signal[:, 1:]
+    )
+    for record in windows.table["record"].unique()[:2]:
+        rows = np.flatnonzero(windows.table["record"] == record)
+        own = np.median(windows.signal[rows, 0], axis=0)
+        np.testing.assert_allclose(seen.signal[rows, 1], np.tile(own, (len(rows), 1)))
+
+
+def test_the_typical_beat_takes_no_label():
+    windows = heartbeats()
+    turned = replace(windows, label=windows.label[::-1].copy())
+    one, other = (datasets.with_inputs(w, "rr+template").signal for w in (windows, turned))
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("inputs", datasets.INPUTS)
+def test_other_inputs_leave_hash_and_path_alone(inputs):
+    windows = heartbeats()
+    seen = datasets.with_inputs(windows, inputs)
+    assert (seen.hash, seen.path) == (windows.hash, windows.path)
+
+
+def test_unknown_inputs_and_windows_without_intervals_are_refused(windows):
+    with pytest.raises(ValueError, match=r"signal, rr, rr\+template, got 'all'"):
+        datasets.with_inputs(windows, "all")
+    with pytest.raises(ValueError, match="need R-R intervals in the table, rr_local_s"):
+        datasets.with_inputs(windows, "rr")

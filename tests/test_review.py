@@ -75,7 +75,6 @@ def test_a_window_at_the_edge_of_a_criterion_is_found(criterion):
         ("baseline seen", {"annotated": 0}),
         ("slow waves", {"rate_per_min": 110.0}),
         ("slow waves", {"rhythm": "VT"}),
-        ("active asystole", {"rate_per_min": 149.0}),
         ("active asystole", {"amplitude_mv": 0.19}),
     ],
 )
@@ -86,6 +85,15 @@ def test_a_window_past_the_edge_is_not(criterion, change):
 def test_every_lead_must_be_wide_and_fast():
     assert found(WIDE_FAST | {"lead": 0}, WIDE_FAST | {"lead": 1}, starts=[0.0, 0.0])
     assert not found(WIDE_FAST | {"lead": 0}, {"lead": 1}, starts=[0.0, 0.0])
+
+
+@pytest.mark.parametrize(("rate_per_min", "asked"), [(149.0, []), (150.0, ["active asystole"])])
+def test_asystole_with_one_quiet_lead_is_asked_about_only_if_fast(rate_per_min, asked):
+    active = FINDS["active asystole"] | {"rate_per_min": rate_per_min}
+    assert (
+        found(active | {"lead": 0}, active | {"lead": 1, "amplitude_mv": 0.19}, starts=[0.0, 0.0])
+        == asked
+    )
 
 
 def test_one_lead_near_its_baseline_is_enough_to_ask():

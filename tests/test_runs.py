@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ecglib import datasets, models, runs, splits, train
 from ecglib.runs import RunConfig
+from ecglib.runs import training as making
 from ecglib.train import TrainConfig, loop
 
 TRAIN = TrainConfig(epochs=3, batch_size=32, augment=("scale", "noise"), average=0.9, device="cpu")
@@ -50,13 +51,15 @@ def never(*_args, **_options):
 
 OTHER = {
     "model": "cnn", "data": "f" * 12, "arguments": {"hidden": 16}, "task": "beats",
-    "labels": "reviewed", "protocol": "fold0", "split_seed": 1,
+    "labels": "reviewed", "protocol": "fold0", "split_seed": 1, "inputs": "rr",
+    "start": "0123456789ab",
 }  # fmt: skip
 OTHER_TRAIN = {
     "fs": 500.0, "epochs": 21, "epoch_windows": 100, "batch_size": 64, "lr": 1e-3,
     "weight_decay": 0.1, "schedule": "cosine", "warmup": 0.3, "loss": "focal", "focal_gamma": 1.0,
     "class_weights": "none", "label_smoothing": 0.1, "clip_norm": 2.0, "patience": 3,
     "augment": ("shift",), "augment_probability": 0.25, "average": 0.9, "seed": 1,
+    "augment_strength": 0.5, "mixup": 0.2, "freeze": True, "n_features": 6,
 }  # fmt: skip
 PLAIN = RunConfig(model="mlp", data="0" * 12)
 
@@ -74,6 +77,13 @@ def test_every_entry_has_a_say_in_the_id(entry):
 @pytest.mark.parametrize("entry", OTHER_TRAIN)
 def test_every_entry_of_the_training_has_a_say_in_the_id(entry):
     assert replace(PLAIN, train=TrainConfig(**{entry: OTHER_TRAIN[entry]})).id != PLAIN.id
+
+
+def test_what_earlier_runs_did_not_have_leaves_their_ids_alone():
+    content = json.loads(PLAIN.json())
+    assert not {"inputs", "start"} & set(content)
+    assert not {"mixup", "freeze", "n_features", "augment_strength"} & set(content["train"])
+    assert PLAIN.id == "ced10a69996a"
 
 
 def test_the_device_has_none():
@@ -156,7 +166,7 @@ def test_tiny_windows_are_learnt(finished):
 
 
 def test_the_second_call_loads_and_does_not_train(finished, windows, monkeypatch):
-    monkeypatch.setattr(train, "fit", never)
+    monkeypatch.setattr(train, "Training", never)
     again = runs.run(small(windows), windows, folder=finished.folder.parent, progress=False)
     pd.testing.assert_frame_equal(again.predictions, finished.predictions)
     pd.testing.assert_frame_equal(again.history, finished.history)
@@ -258,6 +268,113 @@ def test_a_damaged_network_is_named(copied, windows):
         runs.load(copied).model(windows)
 
 
+# step by step, for whoever wants a say between two epochs
+
+
+def test_a_run_made_step_by_step_is_the_run_made_at_once(finished, windows, tmp_path):
+    config = small(windows)
+    network, training = runs.prepare(config, windows, tmp_path)
+    while not training.done:
+        training.step()
+    made = runs.keep(config, windows, network, training.finish(), tmp_path)
+    assert weights(made) == weights(finished)
+    pd.testing.assert_frame_equal(made.predictions, finished.predictions)
+    assert [p.name for p in tmp_path.iterdir()] == [made.id]
+
+
+def test_a_training_stopped_early_is_kept_without_a_look_at_the_test_rows(windows, tmp_path):
+    config = small(windows)
+    network, training = runs.prepare(config, windows, tmp_path, checkpoint=False)
+    assert not list(tmp_path.iterdir())
+    training.step()
+    made = runs.keep(
+        config, windows, network, training.finish(), tmp_path, sets=("train", "validation")
+    )
+    assert len(made.history) == 1
+    assert set(made.predictions["split"]) == {"train", "validation"}
+
+
+# what the network is shown, and where it starts
+
+
+def beats(windows: datasets.Windows) -> datasets.Windows:
+    """The tiny windows with an interval before and after each."""
+    seconds = {f"rr_{name}_s": 0.8 for name in ("prev", "next", "local", "record")}
+    early = np.where(windows.label == 1, 0.5, 0.8)
+    return replace(windows, table=windows.table.assign(**seconds | {"rr_prev_s": early}))
+
+
+RR = {"model": "se_resnet", "arguments": {"n_features": datasets.N_RR}, "inputs": "rr"}
+
+
+def test_a_network_is_shown_the_intervals_it_asks_for(windows, tmp_path):
+    config = small(windows, **RR, train=replace(TRAIN, epochs=1))
+    made = runs.run(config, beats(windows), folder=tmp_path, progress=False)
+    network = made.model(beats(windows))
+    assert (network.n_leads, network.n_features) == (1 + datasets.N_RR, datasets.N_RR)
+    shown = datasets.with_inputs(beats(windows), "rr").signal
+    seen = made.of("test")
+    logits = train.predict(network, shown[seen["row"]])
+    np.testing.assert_allclose(logits, seen[["logit_0", "logit_1"]], atol=1e-5)
+
+
+def test_the_augmentation_knows_which_leads_are_numbers(windows, tmp_path):
+    config = small(windows, **RR)
+    _, training = runs.prepare(config, beats(windows), tmp_path)
+    assert training.learner.augmentation.n_features == datasets.N_RR
+
+
+def test_intervals_must_not_be_taken_for_signal(windows, tmp_path):
+    error = refused(small(windows, inputs="rr"), beats(windows), tmp_path)
+    assert error.match("need the argument n_features=6 for inputs 'rr', got 0")
+
+
+def test_a_run_starts_from_the_weights_of_another_but_for_the_head(finished, windows, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / finished.id)
+    config = small(windows, start=finished.id, train=replace(TRAIN, seed=7))
+    network, _ = runs.prepare(config, windows, tmp_path)
+    fresh, _ = runs.prepare(replace(config, start=""), windows, tmp_path)
+    there = finished.model(windows).state_dict()
+    for name, value in network.state_dict().items():
+        assert value.equal(fresh.state_dict()[name] if name[:5] == "head." else there[name]), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start": "0123456789ab"}, "need the run 0123456789ab to start from, .* has none"),
+        ({"arguments": {"hidden": 9}}, "differs in stages"),
+        ({"model": "tiny_cnn", "arguments": {}}, "need a run of the same network"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(changes, message, finished, windows, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / finished.id)
+    config = replace(small(windows, start=finished.id), **changes)
+    with pytest.raises(ValueError, match=message):
+        runs.run(config, windows, folder=tmp_path, progress=False)
+
+
+def test_what_a_run_starts_from_is_made_before_it(windows, tmp_path):
+    first = seeds(windows, 1)[0]
+    then = replace(first, start=first.id, train=replace(first.train, freeze=True))
+    last = replace(first, start=then.id)
+    options = {"windows": {"annotated": windows}, "progress": False}
+    made = runs.run_all([last, then, first], folder=tmp_path, **options)
+    assert list(made) == [last.id, then.id, first.id]
+    body, head = "stages.1.weight", "head.weight"
+    one, two = (made[c.id].model(windows).state_dict() for c in (first, then))
+    assert one[body].equal(two[body]) and not one[head].equal(two[head])
+
+
+def test_windows_with_one_version_of_labels_are_read_as_they_are(windows, tmp_path):
+    path = tmp_path / "beats.parquet"
+    table = windows.table.drop(columns=list(datasets.LABELS))
+    datasets.write_windows(replace(windows, table=table), path)
+    read = making._read(path, "annotated")
+    np.testing.assert_array_equal(read.label, windows.label)
+    assert read.hash == windows.hash
+
+
 # what is refused
 
 
@@ -282,7 +399,7 @@ def test_a_patient_in_two_sets_is_refused(windows, tmp_path, monkeypatch):
     split = splits.protocol(windows.table, "patient")
     split["test"] = np.append(split["test"], split["train"][0])
     monkeypatch.setattr(splits, "protocol", lambda *_args, **_options: split)
-    monkeypatch.setattr(train, "fit", never)
+    monkeypatch.setattr(train, "Training", never)
     error = refused(small(windows), replace(windows), tmp_path)  # not split before
     assert error.type is splits.LeakError and error.match("every patient in one set")
 
@@ -332,13 +449,13 @@ def test_two_jobs_give_what_one_gives(windows, tmp_path):
 def test_runs_that_are_there_are_not_trained_again(windows, tmp_path, monkeypatch):
     options = {"windows": {"annotated": windows}, "folder": tmp_path, "progress": False}
     runs.run_all(seeds(windows, 1), **options)
-    trained, fit = [], train.fit
+    trained, training = [], train.Training
 
     def watched(*args, config, **more):
         trained.append(config.seed)
-        return fit(*args, config=config, **more)
+        return training(*args, config=config, **more)
 
-    monkeypatch.setattr(train, "fit", watched)
+    monkeypatch.setattr(train, "Training", watched)
     assert len(runs.run_all(seeds(windows, 2), **options)) == 2
     assert trained == [1]
 

@@ -121,6 +121,128 @@ def test_a_copy_of_a_signal_under_another_name_is_found():
         splits.require_clean(x, frame, split, window_s=4)
 
 
+# heartbeats: by beat, or between the people of a published division
+
+
+def beats(n_patients: int = 20, *, n_beats: int = 50, seed: int = 0) -> pd.DataFrame:
+    """Beats of four classes, few F; patients in turn in DS1 and DS2, the last in neither."""
+    rng = np.random.default_rng(seed)
+    patient = np.repeat(np.arange(n_patients), n_beats)
+    ds = np.where(patient == n_patients - 1, "", np.where(patient % 2 == 0, "DS1", "DS2"))
+    return pd.DataFrame(
+        {
+            "database": "mitdb",
+            "record": patient.astype(str),
+            "patient": [f"mitdb-{p}" for p in patient],
+            "start_s": np.tile(np.arange(n_beats) * 0.8, n_patients),
+            "lead": 0,
+            "rhythm": rng.choice(list("NSVF"), len(patient), p=[0.8, 0.09, 0.08, 0.03]),
+            "set": "",
+            "ds": ds,
+        }
+    )
+
+
+def shares(frame: pd.DataFrame, rows: np.ndarray) -> pd.Series:
+    return frame["rhythm"].iloc[rows].value_counts() / frame["rhythm"].value_counts()
+
+
+def test_intra_gives_every_set_its_share_of_every_class():
+    frame = beats()
+    split = splits.protocol(frame, "intra")
+    for name, share in (("train", 0.72), ("validation", 0.08), ("test", 0.2)):
+        np.testing.assert_allclose(shares(frame, split[name]), share, atol=0.03)
+    assert sorted(np.concatenate(list(split.values()))) == list(range(len(frame)))
+
+
+def test_intra_tests_the_rows_that_a_published_split_tests():
+    frame = beats()
+    frame["set"] = np.where(np.arange(len(frame)) % 4 == 0, "test", "train")
+    split = splits.protocol(frame, "intra", seed=3)
+    assert split["test"].tolist() == list(range(0, len(frame), 4))
+    assert len(split["validation"]) == pytest.approx(len(frame) * 0.075, abs=3)
+
+
+def test_inter_learns_from_the_first_division_and_tests_the_second():
+    frame = beats()
+    split = splits.protocol(frame, "inter")
+    ds = {name: set(frame["ds"].iloc[rows]) for name, rows in split.items()}
+    assert ds == {"train": {"DS1"}, "validation": {"DS1"}, "test": {"DS2"}}
+    parts = owners(frame, split)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 19
+    assert len(parts[1]) == 2
+    for rows in split.values():
+        assert set(frame["rhythm"].iloc[rows]) == set("NSVF")
+
+
+def test_inter_without_the_division_says_what_is_missing():
+    with pytest.raises(ValueError, match="need rows of DS1 and DS2, got 0 and 0"):
+        splits.protocol(beats().assign(ds=""), "inter")
+
+
+def test_every_beat_is_tested_once_over_the_folds_by_beat():
+    frame = beats()
+    parts = [splits.protocol(frame, f"beat_fold{i}") for i in range(5)]
+    assert sorted(np.concatenate([s["test"] for s in parts])) == list(range(len(frame)))
+    assert np.array_equal(parts[0]["validation"], parts[1]["test"])
+    for split in parts:
+        np.testing.assert_allclose(shares(frame, split["test"]), 0.2, atol=0.03)
+
+
+@pytest.mark.parametrize("name", ["intra", "beat_fold2"])
+def test_a_split_by_beat_is_let_through_only_under_its_name(name):
+    frame = beats()
+    split, x = splits.protocol(frame, name), noise(len(frame))
+    assert not splits.audit(x, frame, split, window_s=1.5).clean
+    splits.require_clean(x, frame, split, window_s=1.5, protocol=name)
+    with pytest.raises(splits.LeakError, match="every patient in one set"):
+        splits.require_clean(x, frame, split, window_s=1.5, protocol="patient")
+
+
+def test_a_row_in_two_sets_is_refused_even_in_a_split_by_beat():
+    frame = beats()
+    split = splits.protocol(frame, "intra")
+    split["test"] = np.append(split["test"], split["train"][:2])
+    with pytest.raises(splits.LeakError, match="every row in one set, got 2 in several"):
+        splits.require_clean(noise(len(frame)), frame, split, window_s=1.5, protocol="intra")
+
+
+def test_inter_lets_through_the_one_person_of_two_records_and_nobody_else():
+    frame = beats()
+    frame.loc[frame["record"].isin(["0", "1"]), "patient"] = "mitdb-201"
+    split, x = splits.protocol(frame, "inter"), noise(len(frame))
+    splits.require_clean(x, frame, split, window_s=3, protocol="inter")
+    with pytest.raises(splits.LeakError, match="every patient in one set, got mitdb-201"):
+        splits.require_clean(x, frame, split, window_s=3)
+    frame.loc[frame["record"].isin(["2", "3"]), "patient"] = "mitdb-7"
+    with pytest.raises(splits.LeakError, match="every patient in one set, got mitdb-7"):
+        splits.require_clean(x, frame, split, window_s=3, protocol="inter")
+
+
+def test_inter_still_refuses_copies():
+    frame, x = beats(), noise(1000)
+    split = splits.protocol(frame, "inter")
+    x[split["test"][5]] = x[split["train"][5]]
+    with pytest.raises(splits.LeakError, match="copies"):
+        splits.require_clean(x, frame, split, window_s=3, protocol="inter")
+
+
+@pytest.mark.parametrize("name", ["intra", "inter", "beat_fold0", "beat_fold4"])
+def test_what_a_protocol_shares_is_said_in_a_sentence(name):
+    assert splits.excused(name).endswith(".")
+
+
+@pytest.mark.parametrize("name", ["patient", "fold0", "without_mitdb", ""])
+def test_protocols_that_share_nothing_have_no_excuse(name):
+    assert splits.excused(name) == ""
+
+
+def test_beats_can_be_split_by_patient_too():
+    frame = beats()
+    split = splits.protocol(frame, "patient")
+    assert splits.audit(noise(len(frame)), frame, split, window_s=0.5).clean
+
+
 def test_a_set_without_a_class_is_named():
     split = {"train": np.array([0, 1]), "test": np.array([2, 3])}
     with pytest.raises(ValueError, match="test has no shockable"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from ecglib import datasets, metrics, runs, study
+from ecglib import datasets, metrics, runs, study, votes
 from ecglib.chapter import Chapter, open_chapter
 from ecglib.runs import Run
 
@@ -48,6 +48,57 @@ def knowing(run: Run, *, model: str, right: float) -> Run:
     scores = (truth.where(~wrong, 1 - truth) * 0.8 + 0.1).astype(np.float32)
     config = replace(run.config, model=model)
     return replace(run, config=config, predictions=seen.assign(score=scores))
+
+
+# decisions over several windows
+
+
+def test_a_window_decides_with_the_two_before_it_and_never_with_those_after(windows, two_seeds):
+    run = two_seeds[0]
+    (longer,) = votes.in_context([run], windows)
+    assert longer.config.model == "mlp, 3 s"  # these windows last a second each
+    a = run.of("test").join(windows.table[["record", "start_s"]], on="row")
+    b = longer.of("test").set_index("row")["logit_1"]
+    margin = (a["logit_1"] - a["logit_0"]).clip(-6, 6)
+    one = a[a["record"] == a["record"].iloc[0]].sort_values("start_s")
+    rows, own = one["row"].to_numpy(), margin[one.index].to_numpy()
+    assert b[rows[0]] == pytest.approx(own[0])
+    assert b[rows[1]] == pytest.approx(own[:2].mean())
+    assert b[rows[5]] == pytest.approx(own[3:6].mean())
+
+
+def test_two_networks_decide_together_and_a_single_one_has_nobody_to_ask(windows, two_seeds):
+    one = two_seeds[0]
+    other = knowing(one, model="oracle", right=1.0)
+    other = replace(other, predictions=other.predictions.assign(logit_1=9.0))
+    ways = votes.decisions({"mlp": [one], "oracle": [other]}, windows)
+    assert list(ways) == [
+        "mlp", "oracle", "mlp + oracle", "mlp, 3 s", "oracle, 3 s", "mlp + oracle, 3 s"
+    ]  # fmt: skip
+    (voted,) = ways["mlp + oracle"]
+    mean = (one.predictions["logit_1"] + 9.0) / 2
+    assert np.allclose(voted.predictions["logit_1"], mean)
+    assert voted.n_parameters == 2 * one.n_parameters
+    assert list(votes.decisions({"mlp": [one]}, windows)) == ["mlp", "mlp, 3 s"]
+
+
+def test_who_saw_other_windows_cannot_vote(two_seeds):
+    one, other = two_seeds
+    fewer = replace(other, predictions=other.predictions.iloc[1:].reset_index(drop=True))
+    with pytest.raises(ValueError, match="same windows"):
+        votes.ensembles([one, fewer])
+
+
+def test_a_gap_ends_the_memory(windows, two_seeds):
+    run = two_seeds[0]
+    first = run.of("test").join(windows.table["start_s"], on="row")
+    without = run.predictions[~run.predictions["row"].isin(first.loc[first["start_s"] == 3, "row"])]
+    (longer,) = votes.in_context([replace(run, predictions=without)], windows)
+    found = longer.of("test").join(windows.table["start_s"], on="row").set_index("row")
+    alone = without.set_index("row").loc[found.index[found["start_s"] == 4.0]]
+    margin = (alone["logit_1"] - alone["logit_0"]).clip(-6, 6)
+    assert np.allclose(found.loc[found["start_s"] == 4.0, "logit_1"], margin)
+    assert not np.allclose(found.loc[found["start_s"] == 2.0, "logit_1"], margin)
 
 
 # which runs

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from ecglib.models import build
-from ecglib.train import TrainConfig, fit, learning_rate, predict, run_epoch
+from ecglib.train import TrainConfig, Training, fit, learning_rate, predict, run_epoch
 from ecglib.train.optimise import Learner, balanced_weights, make_loss, make_optimizer
 
 QUICK = TrainConfig(fs=250, epochs=4, batch_size=16, device="cpu", augment=("scale", "noise"))
@@ -335,6 +335,8 @@ def test_what_cannot_be_learnt_from_is_refused_in_either_set(changes, message):
         ({"device": "tpu"}, "unknown device 'tpu'"),
         ({"epochs": 0}, "epochs must be above 0"),
         ({"patience": -1}, "patience must not be negative"),
+        ({"mixup": -0.1}, "mixup must not be negative"),
+        ({"n_features": -1}, "n_features must not be negative"),
         ({"label_smoothing": 1.2}, r"label_smoothing must lie in 0\.\.1"),
     ],
 )
@@ -356,6 +358,13 @@ def test_drawing_gives_classes_the_same_say_and_damps_long_recordings():
     assert (weights[groups == 0].sum() / weights[groups == 1].sum()).item() == pytest.approx(3)
 
 
+@pytest.mark.parametrize(("classes", "share"), [("balanced", 0.5), ("root", 0.25), ("none", 0.1)])
+def test_classes_are_drawn_as_their_weights_say(classes, share):
+    y = torch.tensor([0] * 90 + [1] * 10)
+    weights = balanced_weights(y, classes=classes)
+    assert weights[y == 1].sum().item() == pytest.approx(share)
+
+
 def test_an_epoch_can_be_shorter_than_the_set():
     x, y = torch.randn(200, 1, 64).numpy(), np.array([0, 1] * 100)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
@@ -374,3 +383,163 @@ def test_averaged_weights_follow_the_learnt_ones_and_are_the_ones_kept():
     torch.testing.assert_close(learner.kept.weight, share * before + (1 - share) * model.weight)
     assert learner.kept is not model
     assert Learner(model, QUICK, y=torch.tensor([0, 1])).kept is model
+
+
+# step by step
+
+
+def test_steps_taken_one_by_one_are_the_training_taken_at_once():
+    whole, stepped = network(), network()
+    expected = learn(whole)
+    training = Training(stepped, TRAIN, VALIDATION, config=QUICK)
+    rows = []
+    while not training.done:
+        torch.rand(3)  # what happens between two epochs has no say
+        rows.append(training.step())
+    assert training.history.to_dict("records") == rows
+    history = training.finish().drop(columns="seconds")
+    pd.testing.assert_frame_equal(history, expected.drop(columns="seconds"), check_exact=True)
+    assert_same_weights(whole, stepped)
+
+
+def test_two_trainings_taken_in_turns_do_not_disturb_each_other():
+    alone, beside = network(), network()
+    learn(alone)
+    one = Training(beside, TRAIN, VALIDATION, config=QUICK)
+    other = Training(network(seed=1), TRAIN, VALIDATION, config=replace(QUICK, seed=1))
+    while not one.done:
+        one.step()
+        other.step()
+    one.finish()
+    assert_same_weights(alone, beside)
+
+
+def test_a_step_leaves_the_global_generator_as_it_was():
+    training = Training(network(), TRAIN, VALIDATION, config=QUICK)
+    before = torch.get_rng_state()
+    training.step()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("n_steps", [0, 1, 3])
+def test_a_training_saved_between_steps_goes_on_elsewhere(n_steps, tmp_path):
+    whole, moved = network("cnn_gru"), network("cnn_gru", seed=5)
+    config = replace(QUICK, average=0.9, mixup=0.3)
+    learn(whole, config=config)
+    here = Training(network("cnn_gru"), TRAIN, VALIDATION, config=config)
+    for _ in range(n_steps):
+        here.step()
+    here.save(tmp_path / "put_down.safetensors")
+    there = Training(moved, TRAIN, VALIDATION, config=config)
+    there.load(tmp_path / "put_down.safetensors")
+    assert there.n_epochs == n_steps
+    assert len(there.run(progress=False)) == 4
+    assert_same_weights(whole, moved)
+
+
+def test_a_word_after_an_epoch_ends_the_training_with_its_best_weights(tmp_path):
+    short, seen = network(), []
+
+    def enough(row):
+        seen.append(row["epoch"])
+        return len(seen) == 2
+
+    history = fit(short, TRAIN, VALIDATION, config=QUICK, on_epoch=enough, progress=False)
+    assert history.epoch.tolist() == seen == [1, 2]
+    training = Training(network(), TRAIN, VALIDATION, config=QUICK)
+    training.step()
+    training.step()
+    training.finish()
+    assert_same_weights(short, training.model)
+
+
+def test_a_training_cannot_go_beyond_its_end_nor_end_before_it_began():
+    training = Training(network(), TRAIN, VALIDATION, config=replace(QUICK, epochs=1))
+    with pytest.raises(ValueError, match="need at least one epoch"):
+        training.finish()
+    training.step()
+    with pytest.raises(ValueError, match="got one done after 1"):
+        training.step()
+
+
+def test_an_epoch_callback_that_returns_nothing_lets_the_training_go_on():
+    rows = []
+    history = fit(network(), TRAIN, VALIDATION, config=QUICK, on_epoch=rows.append, progress=False)
+    assert len(history) == len(rows) == 4
+
+
+# what a task of rare classes asks for
+
+
+def test_root_weights_lie_halfway_between_balance_and_none():
+    y = torch.tensor([0] * 81 + [1] * 9)
+    _, weight = make_loss(replace(QUICK, class_weights="root"), y, 2)(torch.zeros(90, 2), y)
+    assert (weight[-1] / weight[0]).item() == pytest.approx(3)
+    assert weight.mean().item() == pytest.approx(1)
+
+
+def test_mixing_blends_windows_and_their_losses_alike():
+    y = torch.tensor([0, 1] * 8)
+    x = y[:, None, None].float().expand(-1, 1, 5)  # a window tells its label
+    learner = Learner(nn.Linear(3, 2), replace(QUICK, mixup=1.0, class_weights="none"), y=y)
+    plain = make_loss(replace(QUICK, class_weights="none"), y, 2)
+    blended, judge = learner.mix(x, loss_fn=plain)
+    own = torch.where(y == 1, blended[:, 0, 0], 1 - blended[:, 0, 0])  # share of the own label
+    assert 0.5 <= own.min() < 1
+    logits = torch.randn(16, 2)
+    loss, weight = judge(logits, y)
+    expected = own * plain(logits, y)[0] + (1 - own) * plain(logits, 1 - y)[0]
+    torch.testing.assert_close(weight * loss, expected)
+
+
+def test_mixing_is_off_by_default_and_repeatable():
+    first, again, plain = network(), network(), network()
+    learn(first, config=replace(QUICK, mixup=0.4))
+    learn(again, config=replace(QUICK, mixup=0.4))
+    learn(plain)
+    assert_same_weights(first, again)
+    assert not torch.equal(first.head.weight, plain.head.weight)
+
+
+def test_a_frozen_network_changes_in_its_head_only():
+    model, before = network("tiny_cnn"), network("tiny_cnn").state_dict()
+    learn(model, config=replace(QUICK, freeze=True))
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]) != name.startswith("head."), name
+    assert all(p.requires_grad for p in model.parameters())  # for whoever goes on from here
+
+
+def test_only_a_network_with_a_head_can_be_frozen():
+    headless = nn.Sequential(nn.Flatten(), nn.Linear(200, 2))
+    with pytest.raises(ValueError, match="need a network with a head"):
+        learn(headless, config=replace(QUICK, freeze=True))
+
+
+def test_leads_that_are_numbers_are_never_augmented():
+    y = torch.tensor([0, 1] * 32)
+    config = replace(QUICK, n_features=2, augment_probability=1.0)
+    x = torch.randn(64, 3, 100)
+    varied = Learner(nn.Linear(3, 2), config, y=y).vary(x)
+    assert torch.equal(varied[:, 1:], x[:, 1:])
+    assert not torch.equal(varied[:, :1], x[:, :1])
+
+
+def test_augmentation_can_be_turned_down():
+    y, x = torch.tensor([0, 1] * 32), torch.randn(64, 1, 100)
+    config = replace(QUICK, augment=("noise",), augment_probability=1.0)
+    full, half = (
+        Learner(nn.Linear(3, 2), replace(config, augment_strength=s), y=y).vary(x) - x
+        for s in (1.0, 0.5)
+    )
+    torch.testing.assert_close(half, full / 2, atol=1e-6, rtol=1e-4)
+
+
+def test_without_weights_or_a_draw_every_window_is_seen_once():
+    x, y = torch.arange(90.0).reshape(90, 1, 1).numpy(), np.array([0, 0, 1] * 30)
+    model, seen = nn.Sequential(nn.Flatten(), nn.Linear(1, 2)), []
+    model.register_forward_hook(
+        lambda m, args, _: seen.extend(args[0].flatten().tolist()) if m.training else None
+    )
+    config = TrainConfig(epochs=1, class_weights="none", batch_size=32, device="cpu")
+    fit(model, (x, y), (x, y), config=config, progress=False)
+    assert sorted(seen) == list(range(90))

@@ -18,7 +18,7 @@ def resamples(n_patients: int, n: int, seed: int) -> Iterator[NDArray[np.float64
         yield rng.multinomial(n_patients, np.full(n_patients, 1 / n_patients), size).astype(float)
 
 
-def _interval(value: float, draws: NDArray[np.float64]) -> dict[str, float]:
+def interval(value: float, draws: NDArray[np.float64]) -> dict[str, float]:
     """The value with the middle 95 % of its resamples, those where it is undefined left out."""
     draws = draws[np.isfinite(draws)]
     known = np.isfinite(value) and len(draws)
@@ -59,7 +59,7 @@ def bootstrap(
     draws = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in BINARY}
     if n_patients == 1:
         draws = dict.fromkeys(BINARY, np.array([]))
-    return {name: _interval(value[name][0], draws[name]) for name in BINARY}
+    return {name: interval(value[name][0], draws[name]) for name in BINARY}
 
 
 def paired_difference(
@@ -93,4 +93,4 @@ def paired_difference(
 
     draws = [difference(weights) for weights in resamples(n_patients, n, seed)]
     value = difference(np.ones((1, n_patients)))[0]
-    return _interval(value, np.concatenate(draws) if n_patients > 1 else np.array([]))
+    return interval(value, np.concatenate(draws) if n_patients > 1 else np.array([]))

@@ -8,8 +8,12 @@ import inspect
 import torch
 from torch import nn
 
+from .attention import GRUAttention
 from .convolutional import CNN, MLP, TinyCNN
+from .images import Course2D, SpectrogramCNN
 from .recurrent import CNNGRU, CNNLSTM, GRU, LSTM
+from .residual import SEResNet
+from .transformer import CourseTransformer, Transformer
 
 MODELS: dict[str, type[nn.Module]] = {
     "mlp": MLP,
@@ -19,6 +23,12 @@ MODELS: dict[str, type[nn.Module]] = {
     "cnn_lstm": CNNLSTM,
     "cnn_gru": CNNGRU,
     "tiny_cnn": TinyCNN,
+    "course_2d": Course2D,
+    "course_transformer": CourseTransformer,
+    "se_resnet": SEResNet,
+    "gru_attention": GRUAttention,
+    "transformer": Transformer,
+    "spectrogram_cnn": SpectrogramCNN,
 }
 SHAPE = ("n_leads", "n_classes", "n_samples")
 

@@ -1,4 +1,4 @@
-"""Feed-forward networks: a perceptron, a plain CNN, a residual stem, a very small CNN."""
+"""Feed-forward networks: a perceptron, a plain CNN, a stem for others, a very small CNN."""
 
 import torch
 from torch import Tensor, nn
@@ -91,44 +91,23 @@ class CNN(ECGNetwork):
         return self.head(x)  # (batch, n_classes)
 
 
-class ResidualBlock(nn.Module):
-    """Two convolutions beside a short cut (He 2016, doi:10.1109/CVPR.2016.90)."""
-
-    def __init__(self, n_in: int, n_out: int, *, kernel: int, stride: int, dropout: float) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv1d(n_in, n_out, kernel, stride=stride, padding=kernel // 2, bias=False),
-            nn.BatchNorm1d(n_out),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Conv1d(n_out, n_out, kernel, padding=kernel // 2, bias=False),
-            nn.BatchNorm1d(n_out),
-        )
-        # Averaging before the 1x1 convolution keeps the samples a stride would throw away.
-        self.shortcut = nn.Sequential(
-            nn.AvgPool1d(stride, ceil_mode=True) if stride > 1 else nn.Identity(),
-            nn.Conv1d(n_in, n_out, 1, bias=False),
-            nn.BatchNorm1d(n_out),
-        )
-        self.activation = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.body(x) + self.shortcut(x))  # (batch, n_out, steps / stride)
-
-
-def residual_stem(
+def pooled_stem(
     n_leads: int, *, channels: int, blocks: int, kernel: int, dropout: float
 ) -> nn.Sequential:
-    """A strided convolution and residual blocks, each halving the steps: 4 * 2**blocks in all."""
-    layers: list[nn.Module] = [
-        nn.Conv1d(n_leads, channels, 15, stride=4, padding=7, bias=False),
-        nn.BatchNorm1d(channels),
-        nn.ReLU(),
-    ]
-    layers += [
-        ResidualBlock(channels, channels, kernel=kernel, stride=2, dropout=dropout)
-        for _ in range(blocks)
-    ]
+    """Convolutions with pooling: each doubles the channels and quarters the steps.
+
+    The last has `channels`. There is no batch normalisation: its running statistics are those of
+    the patients it learnt from.
+    """
+    widths = [n_leads, *(channels // 2 ** (blocks - 1 - i) for i in range(blocks))]
+    layers: list[nn.Module] = []
+    for width, following in zip(widths, widths[1:], strict=False):
+        layers += [
+            nn.Conv1d(width, following, kernel, padding=kernel // 2),
+            nn.ReLU(),
+            nn.MaxPool1d(4),
+            nn.Dropout(dropout),
+        ]
     return nn.Sequential(*layers)
 
 

@@ -66,18 +66,20 @@ class RhythmBranch(nn.Module):
 
     Convolutions with strides tell the shape of a wave well and its rate badly; the
     autocorrelation shows the rate as a place. It covers lags up to 3/8 of `n_samples`: 1.5 s of a
-    window of 4 s, or 40 beats per minute.
+    window of 4 s, or 40 beats per minute. `norm`: with batch normalisation.
     """
 
-    def __init__(self, n_leads: int, n_samples: int, *, n_features: int, channels: int = 8) -> None:
+    def __init__(
+        self, n_leads: int, n_samples: int, *, n_features: int, channels: int = 8, norm: bool = True
+    ) -> None:
         super().__init__()
         self.n_lags = 3 * n_samples // 8
         self.stages = nn.Sequential(
-            nn.Conv1d(n_leads, channels, 9, stride=3, padding=4, bias=False),
-            nn.BatchNorm1d(channels),
+            nn.Conv1d(n_leads, channels, 9, stride=3, padding=4, bias=not norm),
+            nn.BatchNorm1d(channels) if norm else nn.Identity(),
             nn.ReLU(),
-            nn.Conv1d(channels, channels, 5, stride=3, padding=2, bias=False),
-            nn.BatchNorm1d(channels),
+            nn.Conv1d(channels, channels, 5, stride=3, padding=2, bias=not norm),
+            nn.BatchNorm1d(channels) if norm else nn.Identity(),
             nn.ReLU(),
             nn.Flatten(),
             nn.LazyLinear(n_features),

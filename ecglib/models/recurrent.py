@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .convolutional import residual_stem
+from .convolutional import pooled_stem
 from .parts import (
     AttentionMaxPool,
     AverageMaxPool,
@@ -126,9 +126,10 @@ class GRU(Recurrent):
 
 
 class ConvRecurrent(ECGNetwork):
-    """Strided residual convolutions see the waves, recurrent layers their sequence.
+    """Convolutions with pooling see the waves, recurrent layers their sequence.
 
-    Each block halves the steps: two blocks turn 1,000 samples into 63 steps of 64 ms. The last
+    Each block quarters the steps: three blocks turn 1,000 samples into 15 steps of a quarter of a
+    second, about a heart beat's parts; the layers are those of `CNN`, the model before. The last
     layer sees the convolutions' own pooled features beside the recurrent ones when `skip` is set,
     and as many features of the autocorrelation as `rhythm` says.
 
@@ -144,8 +145,8 @@ class ConvRecurrent(ECGNetwork):
         n_leads: int,
         n_classes: int,
         n_samples: int,
-        channels: int = 32,
-        blocks: int = 2,
+        channels: int = 64,
+        blocks: int = 3,
         kernel: int = 7,
         hidden: int = 48,
         depth: int = 1,
@@ -158,10 +159,10 @@ class ConvRecurrent(ECGNetwork):
         require_odd(kernel=kernel)
         require_counts(channels=channels, blocks=blocks)
         super().__init__(
-            n_leads=n_leads, n_classes=n_classes, n_samples=n_samples, shortest=16 * 2**blocks
+            n_leads=n_leads, n_classes=n_classes, n_samples=n_samples, shortest=4**blocks
         )
         width = hidden * (2 if bidirectional else 1)
-        self.stages = residual_stem(
+        self.stages = pooled_stem(
             n_leads, channels=channels, blocks=blocks, kernel=kernel, dropout=dropout / 2
         )
         self.cell = make_cell(
@@ -175,7 +176,9 @@ class ConvRecurrent(ECGNetwork):
         self.pool = make_pool(pool, width)
         self.skip = AverageMaxPool() if skip else None
         self.dropout = nn.Dropout(dropout)
-        self.rhythm = RhythmBranch(n_leads, n_samples, n_features=rhythm) if rhythm else None
+        self.rhythm = (
+            RhythmBranch(n_leads, n_samples, n_features=rhythm, norm=False) if rhythm else None
+        )
         self.head = nn.Linear(2 * width + (2 * channels if skip else 0) + rhythm, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:

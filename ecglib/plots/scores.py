@@ -141,9 +141,10 @@ def confusion(
     y_pred: ArrayLike,
     classes: Sequence[str] = SHOCK,
     *,
+    unit: str = "windows",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw what was predicted for each true class: windows, and their share of the row."""
+    """Draw what was predicted for each true class: how many, and their share of the row."""
     ax = ax or plt.gca()
     counts = confusion_matrix(y_true, y_pred, labels=range(len(classes)))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -152,7 +153,7 @@ def confusion(
     names = {"xticklabels": classes, "yticklabels": classes}
     look = {"cmap": "Blues", "vmin": 0, "vmax": 1, "cbar": False, "square": True}
     sns.heatmap(share, annot=text, fmt="", linewidths=1, ax=ax, **look, **names)
-    ax.set(xlabel="predicted (windows, share of true class)", ylabel="true")
+    ax.set(xlabel=f"predicted ({unit}, share of true class)", ylabel="true")
     ax.tick_params(length=0)
     return ax
 

@@ -18,16 +18,20 @@ from numpy.typing import NDArray
 from ecglib import signals
 from ecglib.records import Record
 
+from .heartbeats import BEATS_VERSION, beat_records, ptb_records
 from .rhythms import RATES, segment
 from .waves import LEADS, Heart, beats, heart, noise, render, tachycardia, ventricular_fibrillation
 
 __all__ = [
+    "BEATS_VERSION",
     "LEADS",
     "RATES",
     "SyntheticRecording",
+    "beat_records",
     "beats",
     "heart",
     "noise",
+    "ptb_records",
     "recordings",
     "tachycardia",
     "ventricular_fibrillation",

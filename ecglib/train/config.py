@@ -1,13 +1,18 @@
 """How a network learns, in one frozen dataclass."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 
 from ..augment import checked_names
 
 SCHEDULES = ("onecycle", "cosine")
 LOSSES = ("cross_entropy", "focal")
-CLASS_WEIGHTS = ("balanced", "none")
+CLASS_WEIGHTS = ("balanced", "root", "none")
 DEVICES = ("auto", "cpu", "cuda")
+
+
+def later(default: object) -> object:
+    """A field that earlier runs did not have, see `entries`."""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,7 @@ class TrainConfig:
 
     fs: float = 250.0  # hertz, of the windows; the augmentation needs it
     epochs: int = 20
-    epoch_windows: int = 0  # windows drawn for an epoch, balanced by class and group; 0: all once
+    epoch_windows: int = 0  # windows drawn for an epoch, by class_weights and group; 0: all once
     batch_size: int = 128
     lr: float = 3e-3  # the highest rate of the schedule
     weight_decay: float = 1e-2  # on weight matrices and filters only
@@ -33,6 +38,10 @@ class TrainConfig:
     augment_probability: float = 0.5
     seed: int = 0  # order of the windows, dropout, augmentation
     device: str = "auto"
+    augment_strength: float = later(1.0)  # times what `AugmentConfig` says of each transform
+    mixup: float = later(0.0)  # of the Beta distribution that pairs are blended by; 0 blends none
+    freeze: bool = later(False)  # only the head learns
+    n_features: int = later(0)  # last leads that are numbers, not signal: never augmented
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "augment", checked_names(self.augment))
@@ -50,9 +59,23 @@ class TrainConfig:
         for name in ("fs", "epochs", "batch_size", "lr"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("weight_decay", "focal_gamma", "clip_norm", "patience", "epoch_windows"):
+        not_negative = ("weight_decay", "focal_gamma", "clip_norm", "patience", "epoch_windows")
+        for name in (*not_negative, "augment_strength", "mixup", "n_features"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("warmup", "label_smoothing", "augment_probability", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
+
+
+def entries(config: object) -> dict[str, object]:
+    """The fields of a configuration by name, without later ones that were left as they are.
+
+    A field that did not exist when a run was made counts only where it is used, so that run keeps
+    its id and its checkpoint. Such fields are made with `later`.
+    """
+    content = asdict(config)
+    for one in fields(config):
+        if one.metadata.get("later") and content[one.name] == one.default:
+            del content[one.name]
+    return content

@@ -4,20 +4,22 @@ import json
 import math
 import time
 import zlib
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .checkpoint import State, load_checkpoint, save_checkpoint
-from .config import TrainConfig
+from .config import TrainConfig, entries
+from .epoch import run_epoch
 from .inputs import check_labels, checked_signals, choose_device, count_classes
-from .optimise import Learner, Loss, make_loss
+from .optimise import Learner, Loss, freeze_body, make_loss
 
 
 def fit(
@@ -28,6 +30,7 @@ def fit(
     config: TrainConfig,
     groups: ArrayLike | None = None,
     checkpoint: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], bool | None] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Train `model` and leave it with the weights of its best validation epoch.
@@ -43,6 +46,8 @@ def fit(
     checkpoint : path, optional
         Written after each epoch; a call that finds it goes on from there and, on the CPU, ends
         with the very weights of a training never interrupted.
+    on_epoch : function of a row of the history, optional
+        Called after each epoch; the training ends there when it returns True.
 
     Returns
     -------
@@ -58,122 +63,151 @@ def fit(
     FloatingPointError
         When the loss is no longer a number.
     """
-    device = choose_device(config.device)
-    model.to(device)
-    data = {
-        name: (checked_signals(x, name=name), torch.from_numpy(np.array(y)))
-        for name, (x, y) in (("train", train), ("validation", validation))
-    }
-    for name, (x, y) in data.items():
-        n_classes = count_classes(model, x)  # which also refuses windows of a wrong shape
-        check_labels(y, n_windows=len(x), n_classes=n_classes, name=name)
-    owner = fingerprint(model, config, data)
-    # Both sets move to the device once: the recordings of this book take some 100 MB.
-    train, validation = ((x.to(device), y.long().to(device)) for x, y in data.values())
-    loss_fn = make_loss(config, train[1], n_classes)
+    training = Training(
+        model, train, validation, config=config, groups=groups, checkpoint=checkpoint
+    )
+    return training.run(on_epoch=on_epoch, progress=progress)
 
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(config.seed)  # dropout draws from the global generator
-        owners = None
-        if groups is not None:
-            owners = torch.from_numpy(np.unique(np.asarray(groups), return_inverse=True)[1])
-            owners = owners.to(device)
-        learner = Learner(model, config, y=train[1], groups=owners)
-        state = State()
-        if checkpoint is not None and Path(checkpoint).exists():
-            state = load_checkpoint(Path(checkpoint), learner, owner=owner)
+
+class Training:
+    """A training that goes epoch by epoch, can be put down after each and taken up again.
+
+    Takes the arguments of `fit`, which is `run` on one of these. Whoever wants a say between two
+    epochs, such as a search that stops the weak ones, calls `step` until `done`, then `finish`.
+    Between its steps the global random state is that of the caller.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: tuple[ArrayLike, ArrayLike],
+        validation: tuple[ArrayLike, ArrayLike],
+        *,
+        config: TrainConfig,
+        groups: ArrayLike | None = None,
+        checkpoint: Path | None = None,
+    ) -> None:
+        self.model, self.config = model, config
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        device = choose_device(config.device)
+        model.to(device)
+        data = {
+            name: (checked_signals(x, name=name), torch.from_numpy(np.array(y)))
+            for name, (x, y) in (("train", train), ("validation", validation))
+        }
+        for name, (x, y) in data.items():
+            self.n_classes = count_classes(model, x)  # which also refuses a wrong shape
+            check_labels(y, n_windows=len(x), n_classes=self.n_classes, name=name)
+        self._owner = fingerprint(model, config, data)
+        # Both sets move to the device once: the recordings of this book take some 100 MB.
+        self.train, self.validation = (
+            (x.to(device), y.long().to(device)) for x, y in data.values()
+        )
+        self._frozen = freeze_body(model) if config.freeze else []
+        self.loss_fn = make_loss(config, self.train[1], self.n_classes)
+        self._devices = [device] if device.type == "cuda" else []
+        self._random: list[Tensor] = []
+        with self._own_random():
+            owners = None
+            if groups is not None:
+                owners = torch.from_numpy(np.unique(np.asarray(groups), return_inverse=True)[1])
+                owners = owners.to(device)
+            self.learner = Learner(model, config, y=self.train[1], groups=owners)
+        self.state = State()
+        if self.checkpoint is not None and self.checkpoint.exists():
+            self.load(self.checkpoint)
+
+    @property
+    def n_epochs(self) -> int:
+        """How many epochs are done."""
+        return len(self.state.history)
+
+    @property
+    def done(self) -> bool:
+        """Whether every epoch is done, or patience has run out."""
+        tired = 0 < self.config.patience <= self.state.stale
+        return self.n_epochs >= self.config.epochs or tired
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The epochs so far, a row each."""
+        return pd.DataFrame(self.state.history)
+
+    def step(self) -> dict[str, float]:
+        """Learn for one epoch, measure, write the checkpoint; return the row of the history."""
+        if self.done:
+            raise ValueError(
+                f"need a training with epochs left, got one done after {self.n_epochs}"
+            )
+        with self._own_random():
+            row = _one_epoch(
+                self.model,
+                self.train,
+                self.validation,
+                epoch=self.n_epochs,
+                loss_fn=self.loss_fn,
+                learner=self.learner,
+                n_classes=self.n_classes,
+            )
+        self.state.add(row, self.learner.kept)
+        if self.checkpoint is not None:
+            self.save(self.checkpoint)
+        return row
+
+    def run(
+        self,
+        *,
+        on_epoch: Callable[[dict[str, float]], bool | None] | None = None,
+        progress: bool = True,
+    ) -> pd.DataFrame:
+        """Go on to the end, or until `on_epoch` returns True; return what `finish` returns."""
         with tqdm(
-            total=config.epochs,
-            initial=len(state.history),
+            total=self.config.epochs,
+            initial=self.n_epochs,
             desc="epochs",
             mininterval=2.0,  # a notebook would keep every refresh
             disable=not progress,
         ) as bar:
-            while len(state.history) < config.epochs and not _tired(state, config):
-                row = _one_epoch(
-                    model,
-                    train,
-                    validation,
-                    epoch=len(state.history),
-                    loss_fn=loss_fn,
-                    learner=learner,
-                    n_classes=n_classes,
-                )
-                state.add(row, learner.kept)
-                if checkpoint is not None:
-                    save_checkpoint(Path(checkpoint), learner, state=state, owner=owner)
+            while not self.done:
+                row = self.step()
                 bar.set_postfix_str(f"validation loss {row['validation_loss']:.4f}", refresh=False)
                 bar.update()
-    model.load_state_dict(state.best)
-    model.eval()
-    return pd.DataFrame(state.history)
+                if on_epoch is not None and on_epoch(row):
+                    break
+        return self.finish()
 
+    def finish(self) -> pd.DataFrame:
+        """Give the model the weights of its best epoch so far; return the history."""
+        if not self.state.history:
+            raise ValueError("need at least one epoch before a training can finish")
+        self.model.load_state_dict(self.state.best)
+        for parameter in self._frozen:
+            parameter.requires_grad_(True)
+        self.model.eval()
+        return self.history
 
-def predict(model: nn.Module, x: ArrayLike, *, batch_size: int = 512) -> NDArray[np.float32]:
-    """Logits of the model for each window, computed where the model lies, in full precision.
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
+        with self._own_random():
+            save_checkpoint(Path(path), self.learner, state=self.state, owner=self._owner)
 
-    Parameters
-    ----------
-    x : array, shape (n, n_leads, n_samples), millivolt
+    def load(self, path: Path) -> None:
+        """Go back, or on, to where a checkpoint of this same training stands."""
+        with self._own_random():
+            self.state = load_checkpoint(Path(path), self.learner, owner=self._owner)
 
-    Returns
-    -------
-    array, float32, shape (n, n_classes)
-    """
-    device = next(model.parameters()).device
-    signals = checked_signals(x, name="x")
-    model.eval()
-    with torch.inference_mode():
-        logits = [model(batch.to(device)).float().cpu() for batch in signals.split(batch_size)]
-    return torch.cat(logits).numpy()
-
-
-def run_epoch(
-    model: nn.Module,
-    x: Tensor,
-    y: Tensor,
-    *,
-    loss_fn: Loss,
-    n_classes: int,
-    epoch: int = 0,
-    learner: Learner | None = None,
-    batch_size: int = 512,
-) -> tuple[float, float]:
-    """Loss and balanced accuracy over all of `x`; learn only if given a learner.
-
-    Batches are rows of one tensor in an order drawn from a generator. A DataLoader would fetch
-    window by window, and its workers would take the two cores from the network, copy the set, and
-    keep random states that a checkpoint cannot hold.
-    """
-    model.train(learner is not None)
-    rows = torch.arange(len(y), device=y.device)
-    n_batches = math.ceil(len(y) / batch_size)
-    if learner is not None:
-        rows = learner.draw(len(y))
-        n_batches = learner.n_batches
-    sums = torch.zeros(2, dtype=torch.float64, device=y.device)  # weighted loss, weight
-    hits = torch.zeros(n_classes, dtype=torch.long, device=y.device)
-    # Batches of equal size: a short last one would make a noisy step.
-    for i, batch in enumerate(rows.tensor_split(n_batches)):
-        signals, labels = x[batch], y[batch]
-        with torch.set_grad_enabled(learner is not None):
-            if learner is not None:
-                learner.rate(epoch * n_batches + i)
-                signals = learner.vary(signals)
-            # Half the bits are enough to learn on a GPU; what is measured keeps them all.
-            half = learner is not None and y.device.type == "cuda"
-            with torch.autocast(y.device.type, dtype=torch.bfloat16, enabled=half):
-                logits = model(signals)
-            loss, weight = loss_fn(logits.float(), labels)  # (batch,) each
-            if learner is not None:
-                if learner.weights is not None:  # drawn in balance already
-                    weight = torch.ones_like(weight)
-                # Weights average 1 over the set, so the mean needs no division by their sum.
-                learner.step((weight * loss).mean())
-        sums += torch.stack([(weight * loss.detach()).sum(), weight.sum()]).double()
-        hits += torch.bincount(labels[logits.argmax(1) == labels], minlength=n_classes)
-    recall = hits / torch.bincount(y[rows], minlength=n_classes)
-    return (sums[0] / sums[1]).item(), recall.mean().item()
+    @contextmanager
+    def _own_random(self) -> Iterator[None]:
+        """Let dropout, which draws from the global generators, draw from the training's own."""
+        with torch.random.fork_rng(devices=self._devices):
+            if self._random:
+                torch.set_rng_state(self._random[0])
+                for device, state in zip(self._devices, self._random[1:], strict=True):
+                    torch.cuda.set_rng_state(state, device)
+            else:
+                torch.manual_seed(self.config.seed)
+            yield
+            self._random = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, self._devices)]
 
 
 def fingerprint(
@@ -184,12 +218,8 @@ def fingerprint(
         name: [*x.shape, zlib.crc32(x.numpy()), zlib.crc32(y.long().numpy())]
         for name, (x, y) in data.items()
     }
-    owner = {"config": asdict(config), "model": str(model), "data": sums}
+    owner = {"config": entries(config), "model": str(model), "data": sums}
     return json.loads(json.dumps(owner))  # as it will read from the file
-
-
-def _tired(state: State, config: TrainConfig) -> bool:
-    return 0 < config.patience <= state.stale
 
 
 def _one_epoch(

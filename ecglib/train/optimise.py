@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 import torch
+from scipy.special import betaincinv
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,14 +30,18 @@ class Learner:
         self.model, self.config, self.device = model, config, device
         self.averaged = copy.deepcopy(model) if config.average else None
         self.n_steps = 0
-        self.weights = balanced_weights(y, groups) if config.epoch_windows else None
+        self.weights = None
+        if config.epoch_windows:
+            self.weights = balanced_weights(y, groups, classes=config.class_weights)
         n_windows = config.epoch_windows or len(y)
         self.optimizer = make_optimizer(model, config)
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.n_batches = math.ceil(n_windows / config.batch_size)
         self.augmentation = AugmentConfig(
-            names=config.augment, probability=config.augment_probability
-        )
+            names=config.augment,
+            probability=config.augment_probability,
+            n_features=config.n_features,
+        ).times(config.augment_strength)
 
     def draw(self, n_windows: int) -> Tensor:
         """Rows for an epoch: every window once, or as many as asked for, drawn with balance."""
@@ -56,6 +61,29 @@ class Learner:
     def vary(self, x: Tensor) -> Tensor:
         """The batch with the augmentation of the configuration."""
         return augment(x, fs=self.config.fs, generator=self.generator, config=self.augmentation)
+
+    def mix(self, x: Tensor, *, loss_fn: Loss) -> tuple[Tensor, Loss]:
+        """Blend each window with another one; return the blends and the loss they are judged by.
+
+        The loss is blended as the windows are, and a window's own share, alike in the whole
+        batch, is at least a half (Zhang 2018, arXiv:1710.09412).
+        """
+        here = {"generator": self.generator, "device": self.device}
+        partner = torch.randperm(len(x), **here)
+        place = torch.rand(1, **here, dtype=torch.float64).item()
+        share = float(betaincinv(self.config.mixup, self.config.mixup, place))
+        share = max(share, 1 - share)
+
+        def judge(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            own, own_weight = loss_fn(logits, labels)
+            other, other_weight = loss_fn(logits, labels[partner])
+            if self.weights is not None:  # drawn in balance already
+                own_weight = other_weight = torch.ones_like(own)
+            own_weight, other_weight = share * own_weight, (1 - share) * other_weight
+            weight = own_weight + other_weight
+            return (own_weight * own + other_weight * other) / weight, weight
+
+        return x.lerp(x[partner], 1 - share), judge
 
     def step(self, loss: Tensor) -> None:
         """One step against the gradient."""
@@ -89,12 +117,19 @@ class Learner:
                 value.copy_(new[name])
 
 
-def balanced_weights(y: Tensor, groups: Tensor | None = None) -> Tensor:
-    """How likely each window is drawn: classes alike, groups by the root of their windows.
+def balanced_weights(
+    y: Tensor, groups: Tensor | None = None, *, classes: str = "balanced"
+) -> Tensor:
+    """How likely each window is drawn: classes as asked, groups by the root of their windows.
 
     A patient with a hundred windows of a class then counts ten times one with a single window:
     long recordings do not drown the others, short ones are not learnt by heart. `y` and `groups`
     have shape (n_windows,); so has the result, which sums to 1.
+
+    Parameters
+    ----------
+    classes : balanced, root or none
+        Classes alike, by the root of their windows, or in proportion to them.
     """
     weights = torch.ones(len(y), dtype=torch.float64, device=y.device)
     if groups is not None:
@@ -102,19 +137,23 @@ def balanced_weights(y: Tensor, groups: Tensor | None = None) -> Tensor:
         weights /= torch.bincount(owner)[owner].double().sqrt()
     share = torch.zeros(int(y.max()) + 1, dtype=torch.float64, device=y.device)
     share.index_add_(0, y, weights)
-    weights /= share[y]
+    power = {"balanced": 0.0, "root": 0.5, "none": 1.0}[classes]
+    weights *= torch.bincount(y)[y].double() ** power / share[y]
     return weights / weights.sum()
 
 
 def make_loss(config: TrainConfig, y: Tensor, n_classes: int) -> Loss:
     """A function of (logits, labels) that returns a loss and a weight for each window.
 
-    Balanced weights give each class the same say (King and Zeng 2001); focal loss lets easy
-    windows fade (Lin 2017, arXiv:1708.02002).
+    Balanced weights give each class the same say (King and Zeng 2001), their root goes half the
+    way; focal loss lets easy windows fade (Lin 2017, arXiv:1708.02002).
     """
     class_weights = torch.ones(n_classes, device=y.device)
+    counts = torch.bincount(y, minlength=n_classes).float()
     if config.class_weights == "balanced":
-        class_weights = len(y) / (n_classes * torch.bincount(y, minlength=n_classes).float())
+        class_weights = len(y) / (n_classes * counts)
+    elif config.class_weights == "root":
+        class_weights = len(y) / (counts.sqrt().sum() * counts.sqrt())  # average 1 over `y`
 
     def loss_fn(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         loss = functional.cross_entropy(
@@ -136,6 +175,32 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.lr, fused=True)
+
+
+def freeze_body(model: nn.Module) -> list[nn.Parameter]:
+    """Let nothing but the head learn; return the parameters that were learning before.
+
+    Raises
+    ------
+    ValueError
+        When the network has no part called `head`.
+    """
+    head = getattr(model, "head", None)
+    if not isinstance(head, nn.Module):
+        raise ValueError(f"need a network with a head to freeze the rest, got {type(model)}")
+    kept = {id(p) for p in head.parameters()}
+    body = [p for p in model.parameters() if p.requires_grad and id(p) not in kept]
+    for parameter in body:
+        parameter.requires_grad_(False)
+    return body
+
+
+def hold_statistics(model: nn.Module) -> None:
+    """Let batch norms outside the head use the averages they have, and leave those alone."""
+    head = set(model.head.modules())
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module not in head:
+            module.eval()
 
 
 def learning_rate(step: int, *, n_steps: int, config: TrainConfig) -> float:

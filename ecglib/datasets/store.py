@@ -1,4 +1,4 @@
-"""Turn records into labelled windows, one function per task; prepared once, kept as Parquet.
+"""Windows in memory and as Parquet files that are named by what shaped them.
 
 Chapter: exercise 03, "Data".
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,12 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
-from ecglib import fetch, paths, review, shock, synthetic
+from ecglib import paths
 
-SHOCK_CLASSES = ("non-shockable", "shockable")
-SHOCK_DATABASES = ("vfdb", "mitdb", "cudb")
 LABELS = ("annotated", "reviewed")
 
 
@@ -140,108 +136,7 @@ def with_labels(windows: Windows, labels: str) -> Windows:
     return replace(windows, label=windows.table[labels].to_numpy(np.int64), parameters=about)
 
 
-def resolve_source(source: str, *, databases: Iterable[str] = SHOCK_DATABASES) -> str:
-    """Turn `auto` into `physionet` if every database has been fetched, else `synthetic`.
-
-    `real` (or `physionet`) insists: FileNotFoundError names what is missing and how to get it.
-    """
-    if source not in ("auto", "real", "physionet", "course", "synthetic"):
-        raise ValueError(f"need source auto, real, course or synthetic, got {source!r}")
-    if source in ("synthetic", "course"):
-        return source
-    missing = [name for name in databases if not fetch.available(name)]
-    if not missing:
-        return "physionet"
-    if source == "auto":
-        return "synthetic"
-    raise FileNotFoundError(
-        f"need the databases {', '.join(missing)} in {paths.data()}: run `make data`"
-    )
-
-
-def shock_windows(
-    *,
-    source: str = "auto",
-    labels: str = "annotated",
-    stride_s: float = 4.0,
-    n_patients: int = 40,
-    seed: int = 0,
-    progress: bool = True,
-) -> Windows:
-    """Four-second windows at 250 Hz, shockable or not.
-
-    Parameters
-    ----------
-    source : auto, real, course or synthetic
-        `auto` takes the real databases if all three were fetched. `course` reads
-        ``data/ecg/cut_pub_4sec.mat`` (or the zip).
-    labels : annotated or reviewed
-        As the databases say, or after the stretches of ``ecglib/reviewed.csv``.
-    stride_s : float, seconds between the starts of windows within one rhythm
-    n_patients, seed : for synthetic recordings only
-
-    Returns
-    -------
-    Windows
-        signal (n, 1, 1000) in millivolt, 0.5 to 40 Hz; a row for each lead of a record
-        (`lead` in the table). `label` is -1 for what is never trained on: slow VT, fine VF,
-        stretches that the review leaves out. ``parameters["dropped"]`` counts what was not cut.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If data are missing or damaged, or an argument is not one of those above.
-    """
-    source = resolve_source(source)
-    parameters = {"task": "shock", "source": source, "stride_s": float(stride_s)}
-    parameters["rules"] = shock.RULES
-    if source == "physionet":
-        parameters["data"] = {name: fetch.digest(name) for name in SHOCK_DATABASES}
-        records = shock.physionet_records
-    elif source == "course":
-        parameters["data"] = {"course": shock.course_digest()}
-        records = None
-    else:
-        parameters |= {"n_patients": n_patients, "seed": seed, "generator": synthetic.VERSION}
-
-        def records() -> Iterable[shock.Marked]:
-            return shock.synthetic_records(n_patients=n_patients, seed=seed)
-
-    if source == "physionet":
-        parameters["review"] = review.digest()
-    windows = _prepared("shock", parameters, lambda: _cut_shock(parameters, records, progress))
-    return with_labels(windows, labels)
-
-
-def _cut_shock(
-    parameters: dict, records: Callable[[], Iterable[shock.Marked]] | None, progress: bool
-) -> Windows:
-    if records is None:
-        signal, table = shock.course_windows()
-        dropped: Counter = Counter()
-    else:
-        pieces, tables, dropped = [], [], Counter()
-        bar = tqdm(
-            records(), desc="cutting windows", disable=not progress, unit="record", mininterval=1
-        )
-        for marked in bar:
-            signal, table, lost = shock.windows_of(marked, stride_s=parameters["stride_s"])
-            pieces.append(signal)
-            tables.append(table)
-            dropped.update(lost)
-        signal, table = np.concatenate(pieces), pd.concat(tables, ignore_index=True)
-    return Windows(
-        signal=signal,
-        label=table["annotated"].to_numpy(np.int64),
-        table=table,
-        fs=shock.FS,
-        classes=SHOCK_CLASSES,
-        task="shock",
-        parameters={**parameters, "dropped": dict(sorted(dropped.items()))},
-    )
-
-
-def _prepared(task: str, parameters: dict, make: Callable[[], Windows]) -> Windows:
+def prepared(task: str, parameters: dict, make: Callable[[], Windows]) -> Windows:
     path = paths.data() / "prepared" / f"{task}-{_hash(parameters)}.parquet"
     if not path.exists():
         write_windows(make(), path)
