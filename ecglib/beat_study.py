@@ -129,6 +129,7 @@ def evaluation_configs(
     models: str = "",
     model: str = MODEL,
     seeds: Sequence[int] = (0,),
+    inter_seeds: Sequence[int] = (0,),
     epochs: int = 6,
     inter_epochs: int = 6,
     ptb_epochs: int = 20,
@@ -136,12 +137,13 @@ def evaluation_configs(
 ) -> dict[str, list[RunConfig]]:
     """The runs of the page on evaluation, by section.
 
-    `model` is trained once for each seed, the other networks once. Between patients a seed also
-    draws anew which patients of the first half validate. Sections: `intra`, those of `LADDER`,
-    `inter`, and for each way in `HOW` the folds of the PTB table (if it is there).
+    `model` is trained once for each seed, the other networks once. Between patients each of
+    `inter_seeds` also draws anew which patients of the first half validate. Sections: `intra`,
+    those of `LADDER`, `inter`, and for each way in `HOW` the folds of the PTB table (if it is
+    there).
     """
     names = chosen(models, model=model)
-    once, seeds = seeds[:1], list(seeds)
+    once = list(seeds)[:1]
     train = {"epochs": epochs, "batch_size": batch_size}
     rows = sets["kachuee"]
     mine = [config(rows, model, seed=seed, **train) for seed in seeds]
@@ -151,9 +153,10 @@ def evaluation_configs(
     train["epochs"] = inter_epochs
     for step, (form, protocol, inputs) in LADDER.items():
         about = {"protocol": protocol, "inputs": inputs, **train}
-        out[step] = [config(sets[form], model, seed=s, split_seed=s, **about) for s in seeds]
+        out[step] = [config(sets[form], model, seed=s, split_seed=s, **about) for s in inter_seeds]
     about = {"protocol": "inter", "inputs": "rr+template", **train}
     own = [n for n in names if n not in (model, *PREVIOUS)]
+    once = list(inter_seeds)[:1]
     others = [config(sets["context"], n, seed=s, split_seed=s, **about) for n in own for s in once]
     out["inter"] = [*others, *out["and the typical beat"]]
     if "ptb" not in sets:
@@ -184,8 +187,8 @@ def feedback_configs(
 ) -> dict[str, dict[str, list[RunConfig]]]:
     """The runs of the page on feedback loops: protocol, change, a run for each seed.
 
-    `changes` is ``"all"`` or names out of `CHANGES` and `INTER_CHANGES`; a change that `model` has
-    no argument for is left out.
+    `changes` is ``"all"`` or names out of `CHANGES` and `INTER_CHANGES`; one that `model` has no
+    argument for, or that changes nothing here, is left out.
     """
     about = {
         "intra": (sets["kachuee"], CHANGES, {"protocol": "intra"}),
@@ -199,11 +202,13 @@ def feedback_configs(
     for protocol, (windows, table, usual) in about.items():
         tried = {"as it is": {}} | {name: c for name, c in table.items() if name in wanted}
         usual = usual | {"epochs": epochs, "batch_size": batch_size}
-        out[protocol] = {
-            name: [_changed(windows, model, change, {**usual, "seed": seed}) for seed in seeds]
-            for name, change in tried.items()
-            if set(change.get("arguments", {})) <= _arguments(model)
-        }
+        made: dict[str, list[RunConfig]] = {}
+        for name, change in tried.items():
+            if set(change.get("arguments", {})) <= _arguments(model):
+                group = [config(windows, model, **{**usual, "seed": s, **change}) for s in seeds]
+                if group not in made.values():  # the change changes something
+                    made[name] = group
+        out[protocol] = made
     return out
 
 
@@ -282,8 +287,3 @@ def _arguments(model: str) -> set[str]:
     from ecglib import models
 
     return set(models.arguments(model))
-
-
-def _changed(windows: Windows, model: str, change: dict, usual: dict) -> RunConfig:
-    """The usual run with one change."""
-    return config(windows, model, **{**usual, **change})

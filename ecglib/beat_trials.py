@@ -92,7 +92,7 @@ CHANGES = {  # one at a time, around `MODEL` on the published rows
     "no class weights": {"class_weights": "none"},
     "balanced weights": {"class_weights": "balanced"},
     "focal loss": {"loss": "focal"},
-    "balanced drawing": {"class_weights": "balanced"},
+    "every beat once": {"epoch_windows": 0},
     "no augmentation": {"augment": ()},
     "no label smoothing": {"label_smoothing": 0.0},
     "no averaged weights": {"average": 0.0},

@@ -167,7 +167,7 @@ def test_the_ladder_changes_one_thing_a_step(sets):
 
 
 def test_between_people_each_seed_validates_on_other_ones(sets):
-    asked = beat_study.evaluation_configs(sets, seeds=(0, 1), **QUICK)
+    asked = beat_study.evaluation_configs(sets, inter_seeds=(0, 1), **QUICK)
     assert {made.split_seed for made in asked["inter"]} == {0, 1}
     assert {made.split_seed for made in asked["intra"]} == {0}
 

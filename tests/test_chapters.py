@@ -119,10 +119,13 @@ def test_five_folds_test_every_patient_once(found):
     assert found["protocols"]["5fold"]["split"]["test"]["patients"] == patients
 
 
-def test_the_table_of_goals_names_the_labels_of_each_row(out):
+def test_the_table_of_goals_names_the_labels_and_the_decision_of_each_row(out):
     table = pd.read_csv(out / "aha.csv")
-    assert list(table)[:2] == ["labels", "rhythm"]
+    assert list(table)[:3] == ["labels", "decision", "rhythm"]
     assert set(table["labels"]) == {"annotated"}
+    protocols = json.loads((out / "metrics.json").read_text())["protocols"]
+    chosen = protocols["5fold_decisions"]["chosen"]
+    assert chosen in set(table["decision"]) and chosen in protocols["5fold_decisions"]["models"]
     assert set(table["verdict"]) <= {"pass", "fail", "too few", "report only"}
 
 
