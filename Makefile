@@ -15,7 +15,7 @@ book: $(READY)  ## run every chapter whose code, parameters or data changed, ren
 test: $(READY)  ## lint and run the tests
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadgroup
 
 data: $(READY)  ## fetch the public databases: make data MIRROR=/path/to/a/copy
 	$(PY) -m ecglib data $(if $(MIRROR),--mirror $(MIRROR))

@@ -7,10 +7,26 @@ from pathlib import Path
 
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # side by side, threads only get in each other's way
 
 import pytest
 
 from ecglib import publish
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side, tests of a file stay together, and so do all that share the book.
+
+    Those with the book come first, then Ray's: what takes longest must not begin last.
+    """
+
+    def group(item: pytest.Item) -> str:
+        return "book" if "book" in getattr(item, "fixturenames", ()) else item.path.stem
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    first = ("book", "test_hypertune")
+    items.sort(key=lambda item: first.index(group(item)) if group(item) in first else len(first))
 
 
 @pytest.fixture(autouse=True)
