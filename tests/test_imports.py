@@ -48,7 +48,7 @@ ROOMS = {  # room: the other rooms it may import
     "publish": {"chapter", "fetch", "pages", "paths", "site"},
     "readme": {"chapter", "paths"},
     "report": {"chapter"},
-    "hypertune": {"datasets", "metrics", "models", "paths", "runs", "train"},
+    "hypertune": {"chapter", "datasets", "metrics", "models", "paths", "runs", "train"},
 }
 ANYTHING = {"cli", "bench", "__main__"}
 HEAVY = {  # package: the rooms that may import it

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ecglib import datasets, runs
+from ecglib import chapter, datasets, runs
 
 from .cluster import cluster
 from .settings import Settings
@@ -278,10 +278,4 @@ def _put(files: dict[str, bytes], final: Path) -> None:
 
 def write(table: pd.DataFrame, file: Path) -> None:
     """Write the table of a search, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        table.to_parquet(aside)
-        os.replace(aside, file)
-    finally:
-        aside.unlink(missing_ok=True)
+    chapter.write_bytes(file, table.to_parquet())
