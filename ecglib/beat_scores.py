@@ -72,11 +72,17 @@ def with_votes(by_name: Mapping[str, Sequence[Run]]) -> dict[str, list[Run]]:
     return out
 
 
+def together(by_name: Mapping[str, Sequence[Run]], models: Sequence[str]) -> dict[str, list[Run]]:
+    """The vote of all runs of several networks, by their names: ``{"a + b": [vote]}``."""
+    members = [run for found in by_name.values() for run in found if run.config.model in models]
+    return {" + ".join(models): [vote(members)]}
+
+
 def weights(run: Run, *, aim: str = "balanced") -> NDArray[np.float64]:
     """What each class's probability is multiplied by, chosen on the run's validation beats.
 
-    `plain` changes nothing, `balanced` looks for macro recall and macro F1 together, `recall` for
-    the highest macro recall that leaves `KEPT` of the macro F1.
+    `plain` changes nothing, `balanced` makes the lesser of macro recall and macro F1 as high as can
+    be, `recall` looks for the highest macro recall that leaves `KEPT` of the macro F1.
     """
     if aim not in AIMS:
         raise ValueError(f"need an aim of {', '.join(AIMS)}, got {aim!r}")

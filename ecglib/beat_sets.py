@@ -21,13 +21,14 @@ def versions(source: str, *, n_patients: int = 24, every: int = 1) -> dict[str, 
     -------
     dict of Windows
         `kachuee`: rows as published, five classes. `unpaced`: the same rows without paced records
-        and unknown beats, four classes. `context`: those beats with their surroundings, in
-        millivolt. `ptb`: the table of the PTB database, left out where recordings are real and
-        there is no such table.
+        and unknown beats, four classes. `around` and `context`: those beats (of five and of four
+        classes) with their surroundings, in millivolt. `ptb`: the table of the PTB database, left
+        out where recordings are real and there is no such table.
     """
     forms = {
         "kachuee": {"form": "kachuee"},
         "unpaced": {"form": "kachuee", "paced": False},
+        "around": {"form": "context"},
         "context": {"form": "context", "paced": False},
     }
     about = {"source": source, "n_patients": n_patients, "progress": False}

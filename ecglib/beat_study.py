@@ -25,9 +25,12 @@ from ecglib.beat_trials import (
     INTER,
     INTER_CHANGES,
     LADDER,
+    LINEAR,
     MODEL,
+    NUMBERS,
     PREVIOUS,
     PTB,
+    SHAPE,
     USUAL,
 )
 from ecglib.datasets import Windows
@@ -57,14 +60,18 @@ def config(
     """
     from ecglib import models
 
-    usual = USUAL | {"augment": AUGMENT.get(windows.signal.shape[-1], ())}
+    n_samples = windows.signal.shape[-1]
+    usual = USUAL | {"augment": AUGMENT.get(n_samples, ())}
     usual |= INTER if protocol == "inter" else PTB if windows.task == "ptb" else {}
+    usual |= NUMBERS if model == LINEAR else {}
     if model in PREVIOUS:
         usual = COURSE
-    n_features = datasets.N_RR if inputs != "signal" else 0
+    n_features = datasets.N_FEATURES[inputs]
     drawn = EPOCH_BEATS if len(windows) > 2 * EPOCH_BEATS else 0
     about = {"fs": windows.fs, "seed": seed, "n_features": n_features, "epoch_windows": drawn}
     train = about | usual | train
+    train["epoch_windows"] = min(train["epoch_windows"], drawn)
+    arguments = SHAPE.get(n_samples, {}).get(model, {}) | (arguments or {})
     return RunConfig(
         model=model,
         data=windows.hash,
@@ -74,7 +81,7 @@ def config(
         inputs=inputs,
         start=start,
         split_seed=split_seed,
-        arguments=models.arguments(model) | {"n_features": n_features} | (arguments or {}),
+        arguments=models.arguments(model) | {"n_features": n_features} | arguments,
         train=TrainConfig(**train),
     )
 
@@ -131,16 +138,18 @@ def evaluation_configs(
     seeds: Sequence[int] = (0,),
     inter_seeds: Sequence[int] = (0,),
     epochs: int = 6,
+    long_epochs: int = 6,
     inter_epochs: int = 6,
     ptb_epochs: int = 20,
     batch_size: int = 256,
 ) -> dict[str, list[RunConfig]]:
     """The runs of the page on evaluation, by section.
 
-    `model` is trained once for each seed, the other networks once. Between patients each of
-    `inter_seeds` also draws anew which patients of the first half validate. Sections: `intra`,
-    those of `LADDER`, `inter`, and for each way in `HOW` the folds of the PTB table (if it is
-    there).
+    `model` is trained once for each seed, the other networks once; with R-R intervals, and with
+    all that surrounds the beat, it is trained for `long_epochs`. Between patients each of
+    `inter_seeds` has another part of the first half validate, and a linear model is trained
+    beside. Sections: `intra`, those of `LADDER`, `inter`, and for each way in `HOW` the folds of
+    the PTB table (if it is there), with the first seed.
     """
     names = chosen(models, model=model)
     once = list(seeds)[:1]
@@ -148,7 +157,10 @@ def evaluation_configs(
     rows = sets["kachuee"]
     mine = [config(rows, model, seed=seed, **train) for seed in seeds]
     others = [config(rows, n, seed=s, **train) for n in names if n != model for s in once]
+    train["epochs"] = long_epochs
     informed = [config(rows, model, seed=s, inputs="rr", **train) for s in seeds]
+    around = sets["around"]
+    informed += [config(around, model, seed=s, inputs="rr+template", **train) for s in seeds]
     out = {"intra": [*others, *mine, *informed]}
     train["epochs"] = inter_epochs
     for step, (form, protocol, inputs) in LADDER.items():
@@ -156,8 +168,9 @@ def evaluation_configs(
         out[step] = [config(sets[form], model, seed=s, split_seed=s, **about) for s in inter_seeds]
     about = {"protocol": "inter", "inputs": "rr+template", **train}
     own = [n for n in names if n not in (model, *PREVIOUS)]
-    once = list(inter_seeds)[:1]
-    others = [config(sets["context"], n, seed=s, split_seed=s, **about) for n in own for s in once]
+    tried = [(n, s) for n in own for s in list(inter_seeds)[:1]]
+    tried += [(LINEAR, s) for s in inter_seeds]
+    others = [config(sets["context"], n, seed=s, split_seed=s, **about) for n, s in tried]
     out["inter"] = [*others, *out["and the typical beat"]]
     if "ptb" not in sets:
         return out
@@ -166,12 +179,13 @@ def evaluation_configs(
         "frozen": lambda seed: {"start": mine[seed].id, "freeze": True, "lr": 5e-3},
         "fine-tuned": lambda seed: {"start": mine[seed].id},
     }
-    train["epochs"] = ptb_epochs
+    train = {"epochs": ptb_epochs, "batch_size": min(batch_size, PTB["batch_size"])}
     for how in HOW:
+        about = train | ways[how](0)
         out[how] = [
-            config(sets["ptb"], model, seed=seed, protocol=fold, **(train | ways[how](number)))
+            config(sets["ptb"], model, seed=s, protocol=fold, **about)
             for fold in folds()
-            for number, seed in enumerate(seeds)
+            for s in once
         ]
     return out
 

@@ -22,7 +22,6 @@ CLASSES = ("N", "S", "V", "F", "Q")
 N_KACHUEE = 187  # samples of a scaled and padded beat
 N_CONTEXT = 375  # samples around a beat: three seconds
 PEAK = 187  # the sample of the R peak within them
-N_LOCAL = 10  # intervals that make the local mean
 TEN_S = 10.0  # Kachuee et al. work on pieces of ten seconds
 LONGEST_RR_S = 3.0  # beyond it beats were not marked (flutter in record 207)
 
@@ -40,11 +39,11 @@ DS2 = ("100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "21
        "214", "219", "221", "222", "228", "231", "232", "233", "234")  # fmt: skip
 RULES = {  # what shapes the windows; a change of the code that cuts them raises the version
     "kachuee": {
-        "version": 2, "fs": FS, "n_samples": N_KACHUEE, "resampling": "linear", "length": 1.2,
+        "version": 3, "fs": FS, "n_samples": N_KACHUEE, "resampling": "linear", "length": 1.2,
         "median_over_s": TEN_S, "scaled_by": "beat", "longest_rr_s": LONGEST_RR_S,
     },
     "context": {
-        "version": 2, "fs": FS, "n_samples": N_CONTEXT, "peak": PEAK, "band_hz": [0.5, 40.0],
+        "version": 3, "fs": FS, "n_samples": N_CONTEXT, "peak": PEAK, "band_hz": [0.5, 40.0],
         "longest_rr_s": LONGEST_RR_S,
     },
 }  # fmt: skip
@@ -99,13 +98,16 @@ def windows_of(marked: Beats, *, form: str) -> tuple[NDArray[np.float32], pd.Dat
 def describe(marked: Beats) -> pd.DataFrame:
     """A row a beat: class, R peak and the R-R intervals around it, in seconds.
 
-    `rr_local_s` is the mean of the up to ten intervals before `rr_prev_s`, `rr_record_s` that of
-    the whole record; both leave out intervals over three seconds, over which beats were not marked.
+    `rr_prev_s` ends and `rr_next_s` begins at the beat, `rr_prev2_s` and `rr_next2_s` lie beyond
+    them. `rr_low_s`, `rr_mid_s` and `rr_high_s` are the tenth, half and nine tenths quantile of
+    the record's intervals, without those over three seconds, over which beats were not marked.
     """
     time_s = marked.beats["time_s"].to_numpy(float)
     rr_s = np.diff(time_s)
-    usual = np.where(rr_s <= LONGEST_RR_S, rr_s, np.nan)
-    table = pd.DataFrame(
+    before, after = np.append(np.nan, rr_s), np.append(rr_s, np.nan)
+    usual = rr_s[rr_s <= LONGEST_RR_S]
+    low, mid, high = np.quantile(usual, (0.1, 0.5, 0.9)) if len(usual) else (np.nan,) * 3
+    return pd.DataFrame(
         {
             "database": marked.record.database,
             "record": marked.record.record,
@@ -115,16 +117,17 @@ def describe(marked: Beats) -> pd.DataFrame:
             "lead": 0,
             "symbol": marked.beats["symbol"].to_numpy(),
             "time_s": time_s,
-            "rr_prev_s": np.append(np.nan, rr_s),
-            "rr_next_s": np.append(rr_s, np.nan),
+            "rr_prev_s": before,
+            "rr_next_s": after,
+            "rr_prev2_s": np.append(np.nan, before[:-1]),
+            "rr_next2_s": np.append(after[1:], np.nan),
+            "rr_low_s": low,
+            "rr_mid_s": mid,
+            "rr_high_s": high,
             "set": "",
             "ds": marked.ds,
         }
     )
-    before = pd.Series(np.append(np.nan, usual)).shift(1)
-    table["rr_local_s"] = before.rolling(N_LOCAL, min_periods=1).mean().to_numpy()
-    table["rr_record_s"] = before.mean()
-    return table
 
 
 def kachuee(raw: NDArray, time_s: NDArray, *, fs: float) -> tuple[NDArray[np.float32], Counter]:

@@ -176,7 +176,8 @@ def _digests(files: list[Path]) -> dict[str, str]:
 
 def _complete(table: pd.DataFrame) -> pd.DataFrame:
     """Add what the tables do not say: nobody's patient, unknown times and intervals."""
-    unknown = ("start_s", "time_s", "rr_prev_s", "rr_next_s", "rr_local_s", "rr_record_s")
+    unknown = ("start_s", "time_s", "rr_prev_s", "rr_next_s", "rr_prev2_s", "rr_next2_s")
+    unknown += ("rr_low_s", "rr_mid_s", "rr_high_s")
     return table.assign(
         patient=[f"beat-{row}" for row in range(len(table))],
         lead=0,

@@ -45,8 +45,11 @@ def beats(name: str, classes: tuple[str, ...], *, n_samples: int = 187, n: int =
         "time_s": np.arange(n) * 4.0,
         "rr_prev_s": np.where(label == 1, 0.5, 0.8),
         "rr_next_s": 0.8,
-        "rr_local_s": 0.8,
-        "rr_record_s": 0.8,
+        "rr_prev2_s": 0.8,
+        "rr_next2_s": 0.8,
+        "rr_low_s": 0.7,
+        "rr_mid_s": 0.8,
+        "rr_high_s": 0.9,
         "set": "",
         "ds": np.where(patient < 5, "DS1", "DS2"),
     })  # fmt: skip
@@ -105,7 +108,7 @@ def test_the_course_is_trained_as_the_course_does_and_all_else_is_not(sets):
 
 def test_a_run_says_what_it_is_shown(sets):
     made = beat_study.config(sets["context"], inputs="rr+template", protocol="inter")
-    assert made.arguments["n_features"] == datasets.N_RR
+    assert made.arguments["n_features"] == datasets.N_FEATURES["rr+template"]
     assert (made.task, made.protocol, made.inputs) == ("heartbeats", "inter", "rr+template")
     assert beat_study.config(sets["ptb"], protocol="beat_fold0").task == "ptb"
     assert beat_study.config(sets["kachuee"]).arguments["n_features"] == 0

@@ -162,27 +162,22 @@ def test_the_intervals_before_and_after_a_beat():
     np.testing.assert_allclose(table["rr_next_s"], [1.0, 0.6, 1.4, 1.0, 1.0])
 
 
-def test_the_local_mean_leaves_out_the_interval_before_the_beat_itself():
+def test_the_intervals_beyond_those():
     _, table, _ = cut(time_s=(1.0, 2.0, 2.6, 4.0, 5.0, 6.0))
-    assert table["rr_local_s"][:2].isna().all()
-    np.testing.assert_allclose(table["rr_local_s"][2:], [1.0, 0.8, 1.0])
+    assert table["rr_prev2_s"][:2].isna().all() and np.isnan(table["rr_next2_s"][4])
+    np.testing.assert_allclose(table["rr_prev2_s"][2:], [1.0, 0.6, 1.4])
+    np.testing.assert_allclose(table["rr_next2_s"][:4], [0.6, 1.4, 1.0, 1.0])
 
 
-def test_the_local_mean_goes_back_ten_intervals():
-    rr_s = np.r_[0.5, np.full(10, 1.0), 0.7, 1.0]
-    _, table, _ = cut(time_s=1 + np.r_[0, np.cumsum(rr_s)], length_s=16)
-    assert table["rr_local_s"].iloc[12] == pytest.approx(1.0)
-    assert table["rr_local_s"].iloc[11] == pytest.approx(0.95)
-
-
-def test_the_mean_of_a_record_is_that_of_all_its_intervals():
-    _, table, _ = cut(time_s=(1.0, 2.0, 2.6, 4.0, 5.0, 6.0))
-    np.testing.assert_allclose(table["rr_record_s"], 1.0)
+def test_the_measure_of_a_record_is_that_of_all_its_intervals():
+    _, table, _ = cut(time_s=1 + np.r_[0, np.cumsum(np.linspace(0.6, 1.0, 11))], length_s=12)
+    for name, want in (("low", 0.64), ("mid", 0.8), ("high", 0.96)):
+        np.testing.assert_allclose(table[f"rr_{name}_s"], want)
 
 
 def test_a_stretch_without_marks_does_not_count_as_an_interval_of_the_record():
     _, table, _ = cut(time_s=(1.0, 2.0, 3.0, 13.0, 14.0), length_s=16)
-    np.testing.assert_allclose(table["rr_record_s"], 1.0)
+    np.testing.assert_allclose(table["rr_high_s"], 1.0)
     assert table["rr_prev_s"][3] == pytest.approx(10.0)
 
 
@@ -202,7 +197,7 @@ def test_a_synthetic_supraventricular_beat_comes_early_and_a_ventricular_one_is_
         source="synthetic", form="context", n_patients=7, progress=False
     )
     table = windows.table
-    ratio = (table["rr_prev_s"] / table["rr_local_s"]).groupby(table["rhythm"]).median()
+    ratio = (table["rr_prev_s"] / table["rr_mid_s"]).groupby(table["rhythm"]).median()
     assert ratio["S"] < 0.9 < ratio["N"] and ratio["V"] < 0.9
     near = np.abs(windows.signal[:, 0, 162:213])
     width = (near > 0.5 * near.max(axis=-1, keepdims=True)).sum(axis=-1)

@@ -380,36 +380,42 @@ def test_the_signal_alone_is_left_as_it_is():
 def test_intervals_come_as_leads_that_are_constant_over_time():
     windows = heartbeats()
     seen = datasets.with_inputs(windows, "rr")
-    assert seen.signal.shape == (len(windows), 1 + datasets.N_RR, 187)
+    assert seen.signal.shape == (len(windows), 1 + datasets.N_FEATURES["rr"], 187)
     np.testing.assert_array_equal(seen.signal[:, :1], windows.signal)
     assert (np.ptp(seen.signal[:, 1:], axis=-1) == 0).all()
     row = windows.table.iloc[20]
-    want = [
-        np.log(row["rr_prev_s"] / row["rr_record_s"]),
-        np.log(row["rr_next_s"] / row["rr_record_s"]),
-        np.log(row["rr_prev_s"] / row["rr_local_s"]),
-        np.log(row["rr_next_s"] / row["rr_local_s"]),
-        np.log(row["rr_next_s"] / row["rr_prev_s"]),
-        row["rr_record_s"] - 1,
-    ]
-    np.testing.assert_allclose(seen.signal[20, 1:, 0], want, atol=1e-6)
+    names = ("rr_prev_s", "rr_next_s", "rr_prev2_s", "rr_next2_s")
+    before, after, before2, after2 = (np.log(row[name] / row["rr_mid_s"]) for name in names)
+    spread = np.log(row["rr_high_s"] / row["rr_low_s"])
+    want = np.array([before, after, after - before, before2, after2]) / spread
+    np.testing.assert_allclose(seen.signal[20, 1:, 0], want.clip(-3, 3), atol=1e-5)
+
+
+def test_an_early_beat_looks_alike_at_any_rate_and_restlessness():
+    table = heartbeats().table
+    slow = table.assign(**{n: 2 * table[n] for n in table if n.startswith("rr_")})
+    np.testing.assert_allclose(datasets.rr_features(slow), datasets.rr_features(table), atol=1e-5)
+    restless = table.assign(rr_low_s=0.5 * table["rr_mid_s"], rr_high_s=2 * table["rr_mid_s"])
+    calm = table.assign(rr_low_s=0.9 * table["rr_mid_s"], rr_high_s=1.1 * table["rr_mid_s"])
+    here, there = (np.abs(datasets.rr_features(t)[20, 0]) for t in (restless, calm))
+    assert 0 < here < there
 
 
 def test_unknown_intervals_are_0_and_extreme_ones_are_cut():
     windows = heartbeats().take(np.arange(3))
     table = windows.table.assign(rr_prev_s=[np.nan, 1e-3, 60.0])
     features = datasets.rr_features(table)
-    assert features[0, [0, 2, 4]].tolist() == [0, 0, 0]
-    assert features[1, 0] == -2 and features[2, 0] == 2 and np.isfinite(features).all()
+    assert features[0, [0, 2]].tolist() == [0, 0]
+    assert features[1, 0] == -3 and features[2, 0] == 3 and np.isfinite(features).all()
 
 
 def test_the_typical_beat_is_the_median_of_the_records_own_windows():
-    windows = heartbeats()
+    windows = heartbeats(form="context")
     seen = datasets.with_inputs(windows, "rr+template")
-    assert seen.signal.shape == (len(windows), 2 + datasets.N_RR, 187)
+    assert seen.signal.shape == (len(windows), 2 + datasets.N_FEATURES["rr+template"], 375)
     np.testing.assert_array_equal(seen.signal[:, 0], windows.signal[:, 0])
     np.testing.assert_array_equal(
-        seen.signal[:, 2:], datasets.with_inputs(windows, "rr").signal[:, 1:]
+        seen.signal[:, 2:7], datasets.with_inputs(windows, "rr").signal[:, 1:]
     )
     for record in windows.table["record"].unique()[:2]:
         rows = np.flatnonzero(windows.table["record"] == record)
@@ -417,8 +423,18 @@ def test_the_typical_beat_is_the_median_of_the_records_own_windows():
         np.testing.assert_allclose(seen.signal[rows, 1], np.tile(own, (len(rows), 1)))
 
 
+def test_a_beat_is_like_itself_and_a_changed_part_is_not():
+    x = heartbeats(form="context").signal[:5, 0]
+    np.testing.assert_allclose(datasets.likeness(x, 2 * x + 1, fs=125.0), 1, atol=1e-4)
+    late = x.copy()
+    late[:, 202:237] *= -1  # the T wave upside down
+    found = datasets.likeness(x, late, fs=125.0)
+    np.testing.assert_allclose(found[:, :2], 1, atol=1e-4)
+    assert (found[:, 2] < 0).all()
+
+
 def test_the_typical_beat_takes_no_label():
-    windows = heartbeats()
+    windows = heartbeats(form="context")
     turned = replace(windows, label=windows.label[::-1].copy())
     one, other = (datasets.with_inputs(w, "rr+template").signal for w in (windows, turned))
     np.testing.assert_array_equal(one, other)
@@ -426,7 +442,7 @@ def test_the_typical_beat_takes_no_label():
 
 @pytest.mark.parametrize("inputs", datasets.INPUTS)
 def test_other_inputs_leave_hash_and_path_alone(inputs):
-    windows = heartbeats()
+    windows = heartbeats(form="context")
     seen = datasets.with_inputs(windows, inputs)
     assert (seen.hash, seen.path) == (windows.hash, windows.path)
 
@@ -434,5 +450,5 @@ def test_other_inputs_leave_hash_and_path_alone(inputs):
 def test_unknown_inputs_and_windows_without_intervals_are_refused(windows):
     with pytest.raises(ValueError, match=r"signal, rr, rr\+template, got 'all'"):
         datasets.with_inputs(windows, "all")
-    with pytest.raises(ValueError, match="need R-R intervals in the table, rr_local_s"):
+    with pytest.raises(ValueError, match="need R-R intervals in the table, rr_high_s"):
         datasets.with_inputs(windows, "rr")

@@ -74,7 +74,7 @@ def test_each_model_is_drawn_with_its_own_arguments_only():
 
 def test_inputs_with_rr_intervals_tell_the_network_how_many(windows):
     config = replace(SMALL, inputs="rr").config(windows, {"model": "mlp"})
-    assert config.arguments["n_features"] == config.train.n_features == datasets.N_RR
+    assert config.arguments["n_features"] == config.train.n_features == datasets.N_FEATURES["rr"]
 
 
 def test_a_first_point_is_asked_by_the_names_that_are_drawn():

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecglib import datasets, models, runs, splits, train
+from ecglib.datasets.inputs import RR_COLUMNS
 from ecglib.runs import RunConfig
 from ecglib.runs import training as making
 from ecglib.train import TrainConfig, loop
@@ -299,19 +300,20 @@ def test_a_training_stopped_early_is_kept_without_a_look_at_the_test_rows(window
 
 def beats(windows: datasets.Windows) -> datasets.Windows:
     """The tiny windows with an interval before and after each."""
-    seconds = {f"rr_{name}_s": 0.8 for name in ("prev", "next", "local", "record")}
+    seconds = dict.fromkeys(RR_COLUMNS, 0.8)
     early = np.where(windows.label == 1, 0.5, 0.8)
     return replace(windows, table=windows.table.assign(**seconds | {"rr_prev_s": early}))
 
 
-RR = {"model": "se_resnet", "arguments": {"n_features": datasets.N_RR}, "inputs": "rr"}
+N_RR = datasets.N_FEATURES["rr"]
+RR = {"model": "se_resnet", "arguments": {"n_features": N_RR}, "inputs": "rr"}
 
 
 def test_a_network_is_shown_the_intervals_it_asks_for(windows, tmp_path):
     config = small(windows, **RR, train=replace(TRAIN, epochs=1))
     made = runs.run(config, beats(windows), folder=tmp_path, progress=False)
     network = made.model(beats(windows))
-    assert (network.n_leads, network.n_features) == (1 + datasets.N_RR, datasets.N_RR)
+    assert (network.n_leads, network.n_features) == (1 + N_RR, N_RR)
     shown = datasets.with_inputs(beats(windows), "rr").signal
     seen = made.of("test")
     logits = train.predict(network, shown[seen["row"]])
@@ -321,12 +323,12 @@ def test_a_network_is_shown_the_intervals_it_asks_for(windows, tmp_path):
 def test_the_augmentation_knows_which_leads_are_numbers(windows, tmp_path):
     config = small(windows, **RR)
     _, training = runs.prepare(config, beats(windows), tmp_path)
-    assert training.learner.augmentation.n_features == datasets.N_RR
+    assert training.learner.augmentation.n_features == N_RR
 
 
 def test_intervals_must_not_be_taken_for_signal(windows, tmp_path):
     error = refused(small(windows, inputs="rr"), beats(windows), tmp_path)
-    assert error.match("need the argument n_features=6 for inputs 'rr', got 0")
+    assert error.match("need the argument n_features=5 for inputs 'rr', got 0")
 
 
 def test_a_run_starts_from_the_weights_of_another_but_for_the_head(finished, windows, tmp_path):

@@ -48,8 +48,8 @@ def heartbeat_windows(
     -------
     Windows
         The table has for each beat `rhythm` (its class), `symbol`, `time_s` (of the R peak),
-        `rr_prev_s`, `rr_next_s`, `rr_local_s`, `rr_record_s` (seconds, NaN where unknown), `set`
-        (train or test where a table says so) and `ds` (DS1, DS2 or "").
+        the intervals of `beats.describe` (`rr_prev_s` and so on, NaN where unknown), `set` (train
+        or test where a table says so) and `ds` (DS1, DS2 or "").
 
     Raises
     ------

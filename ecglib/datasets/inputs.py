@@ -1,4 +1,4 @@
-"""What a network sees of a beat: the signal alone, or R-R intervals and a typical beat beside it.
+"""What a network sees of a beat: the signal alone, or intervals and a typical beat beside it.
 
 Chapter: exercise 04, "Model".
 """
@@ -11,11 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecglib.beats import N_CONTEXT, PEAK
+
 from .store import Windows
 
 INPUTS = ("signal", "rr", "rr+template")
-N_RR = 6  # leads that `rr` appends, each constant over time
-CLIP = 2.0  # bounds of those leads
+N_FEATURES = {"signal": 0, "rr": 5, "rr+template": 8}  # leads behind the signal that are numbers
+CLIP = 3.0  # bounds of the intervals
+NARROWEST = 0.05  # least spread of a record's intervals, in logarithms: five in a hundred
+RR_COLUMNS = ("rr_prev_s", "rr_next_s", "rr_prev2_s", "rr_next2_s",
+              "rr_low_s", "rr_mid_s", "rr_high_s")  # fmt: skip
+PARTS_S = {"before": (-0.25, -0.07), "complex": (-0.08, 0.1), "after": (0.12, 0.4)}
 
 
 def with_inputs(windows: Windows, inputs: str) -> Windows:
@@ -23,49 +29,71 @@ def with_inputs(windows: Windows, inputs: str) -> Windows:
 
     Parameters
     ----------
-    windows : of beats, with rr_prev_s, rr_next_s, rr_local_s and rr_record_s in the table
+    windows : of beats; of the form `context` where a typical beat is asked for
     inputs : signal, rr or rr+template
-        signal: as they are. rr: six leads behind the signal, each constant over time: the
-        logarithms of previous to record, next to record, previous to local, next to local and
-        next to previous interval, and the record's mean interval in seconds less 1; 0 where
-        unknown, cut at ±2. rr+template: also, as lead 1, the typical beat of the record, the
-        median of its windows. It takes no label, so a test record may have its own.
+        signal: as they are. rr: the numbers of `rr_features` behind the signal, each a lead that
+        is constant over time. rr+template: also, as lead 1, the typical beat of the record, the
+        median of its windows, and behind the intervals how like it the beat is (`likeness`). All
+        of it is known without a label, so a test record may have its own.
+
+    Raises
+    ------
+    ValueError
+        If there is no such input, or the windows have not what it takes.
     """
     if inputs not in INPUTS:
         raise ValueError(f"need inputs {', '.join(INPUTS)}, got {inputs!r}")
     if inputs == "signal":
         return windows
-    missing = {"rr_prev_s", "rr_next_s", "rr_local_s", "rr_record_s"} - set(windows.table)
-    if missing:
+    if missing := set(RR_COLUMNS) - set(windows.table):
         raise ValueError(f"need R-R intervals in the table, {', '.join(sorted(missing))} missing")
-    n, n_leads, n_samples = windows.signal.shape
-    extra = (inputs == "rr+template") + N_RR
-    signal = np.empty((n, n_leads + extra, n_samples), np.float32)
-    signal[:, :n_leads] = windows.signal
+    numbers = [rr_features(windows.table)]
+    leads = windows.signal
     if inputs == "rr+template":
-        signal[:, 1] = _typical(windows)
-        signal[:, 2 : n_leads + 1] = windows.signal[:, 1:]
-    signal[:, -N_RR:] = rr_features(windows.table)[:, :, None]
+        if leads.shape[-1] != N_CONTEXT:
+            raise ValueError(
+                f"need beats of {N_CONTEXT} samples for a typical beat, got {leads.shape[-1]}"
+            )
+        typical = _typical(windows)
+        numbers.append(likeness(leads[:, 0], typical, fs=windows.fs))
+        leads = np.concatenate([leads[:, :1], typical[:, None], leads[:, 1:]], axis=1)
+    numbers = np.concatenate(numbers, axis=1)[:, :, None]
+    signal = np.empty((len(windows), leads.shape[1] + N_FEATURES[inputs], leads.shape[2]), "f4")
+    signal[:, : leads.shape[1]], signal[:, leads.shape[1] :] = leads, numbers
     return replace(windows, signal=signal)
 
 
 def rr_features(table: pd.DataFrame) -> NDArray[np.float32]:
-    """The six features of the R-R intervals: (n_beats, 6), 0 where unknown, within ±2."""
-    names = ("rr_prev_s", "rr_next_s", "rr_local_s", "rr_record_s")
-    log = {name: np.log(table[name].to_numpy(float)) for name in names}
-    before, after, local, record = (log[name] for name in names)
-    features = np.stack(
-        [
-            before - record,
-            after - record,
-            before - local,
-            after - local,
-            after - before,
-            table["rr_record_s"].to_numpy(float) - 1.0,
-        ],
-        axis=1,
-    )
-    return np.clip(np.nan_to_num(features), -CLIP, CLIP).astype(np.float32)
+    """The intervals in the record's own measure: (n_beats, 5), 0 where unknown, within ±3.
+
+    Previous and next interval, next less previous, and the ones beyond them: logarithms less
+    that of the record's median, in units of what lies between the record's tenth and nine tenths
+    quantile. A beat that comes early for this person then looks alike in everybody, whatever the
+    heart rate and however restless the rhythm.
+    """
+    log = {name: np.log(table[name].to_numpy(float)) for name in RR_COLUMNS}
+    spread = np.maximum(log["rr_high_s"] - log["rr_low_s"], NARROWEST)
+    before, after, before2, after2 = (log[n] - log["rr_mid_s"] for n in RR_COLUMNS[:4])
+    features = np.stack([before, after, after - before, before2, after2], axis=1)
+    scaled = features / spread[:, None]
+    return np.clip(np.nan_to_num(scaled), -CLIP, CLIP).astype(np.float32)
+
+
+def likeness(
+    beats: NDArray[np.float32], typical: NDArray[np.float32], *, fs: float
+) -> NDArray[np.float32]:
+    """Correlation of beats with typical ones before, within and after the QRS complex.
+
+    Before it lies the P wave, behind it the T wave (`PARTS_S`, in seconds from the R peak, which
+    is sample 187). Shapes (n, 375) twice to (n, 3), each within ±1.
+    """
+    found = []
+    for start_s, end_s in PARTS_S.values():
+        part = slice(PEAK + int(start_s * fs), PEAK + int(end_s * fs))
+        a, b = (x[:, part] - x[:, part].mean(axis=1, keepdims=True) for x in (beats, typical))
+        norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+        found.append((a * b).sum(axis=1) / np.maximum(norm, 1e-9))
+    return np.stack(found, axis=1).astype(np.float32)
 
 
 def _typical(windows: Windows) -> NDArray[np.float32]:

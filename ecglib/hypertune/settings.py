@@ -96,7 +96,7 @@ class Settings:
         arguments = models.arguments(model) | _fixed(self.models[model])
         arguments |= dict(point.get(model, {}))
         if self.inputs != "signal":
-            arguments["n_features"] = train["n_features"] = datasets.N_RR
+            arguments["n_features"] = train["n_features"] = datasets.N_FEATURES[self.inputs]
         return RunConfig(
             model=model,
             data=windows.hash,

@@ -70,8 +70,8 @@ def choose_weights(
     ----------
     y : array, shape (n_windows,), class numbers
     logits : array, shape (n_windows, n_classes)
-    aim : "balanced", the mean of macro recall and macro F1; or "recall", macro recall, with a tenth
-        of macro F1 to tell equal recalls apart
+    aim : "balanced", the lesser of macro recall and macro F1; or "recall", macro recall, with a
+        tenth of macro F1 to tell equal recalls apart
     floor : float, the macro F1 to keep, with the aim "recall"
         Where no weights keep it, those that come nearest are returned.
     margin : float, by how many standard errors macro F1 has to lie above the floor
@@ -152,7 +152,7 @@ class _Trial:
         scores = rates(np.array(counts), range(n_classes), there=self.there)
         recall, f1 = scores["macro_recall"].mean(), scores["macro_f1"].mean()
         if aim == "balanced":
-            return float(recall + f1) / 2
+            return float(min(recall, f1))
         below = max(0.0, floor - f1) if floor is not None else 0.0
         return float(recall + _F1_WORTH * f1 - _PENALTY * below)
 

@@ -9,10 +9,23 @@ import torch
 from torch import nn
 
 from .attention import GRUAttention
+from .compact import C1DCT
 from .convolutional import CNN, MLP, TinyCNN
+from .cost import multiply_adds
+from .features import Linear
 from .images import Course2D, SpectrogramCNN
+from .published import (
+    BasicCNN,
+    IdentityResNet4x2,
+    IdentityResNet8x2,
+    ResNetLikeX3,
+    ResNetLikeX4,
+    SmallerResNet4x2,
+    SmallerResNet4x3,
+)
 from .recurrent import CNNGRU, CNNLSTM, GRU, LSTM
 from .residual import SEResNet
+from .rhythm import RhythmNet
 from .transformer import CourseTransformer, Transformer
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -25,10 +38,20 @@ MODELS: dict[str, type[nn.Module]] = {
     "tiny_cnn": TinyCNN,
     "course_2d": Course2D,
     "course_transformer": CourseTransformer,
+    "linear": Linear,
     "se_resnet": SEResNet,
     "gru_attention": GRUAttention,
     "transformer": Transformer,
     "spectrogram_cnn": SpectrogramCNN,
+    "basic_cnn": BasicCNN,
+    "resnet_like_x3": ResNetLikeX3,
+    "resnet_like_x4": ResNetLikeX4,
+    "smaller_resnet_4x2": SmallerResNet4x2,
+    "smaller_resnet_4x3": SmallerResNet4x3,
+    "identity_resnet_4x2": IdentityResNet4x2,
+    "identity_resnet_8x2": IdentityResNet8x2,
+    "c1dct": C1DCT,
+    "rhythm_net": RhythmNet,
 }
 SHAPE = ("n_leads", "n_classes", "n_samples")
 
@@ -94,4 +117,4 @@ def n_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-__all__ = ["MODELS", "arguments", "build", "n_parameters"]
+__all__ = ["MODELS", "arguments", "build", "multiply_adds", "n_parameters"]

@@ -64,14 +64,35 @@ class BeatNetwork(ECGNetwork):
         Shapes (batch, n_leads, n_samples) to (batch, n_signals, n_samples), (batch, n_features).
         Beats in millivolt and beats scaled to 0..1 both lie where the compression is gentle.
         """
-        signal = self.prepare(x)[:, : self.n_signals]
-        return signal, x[:, self.n_signals :, 0]
+        return self.prepare(x, self.n_signals), x[:, self.n_signals :, 0]
 
     def answer(self, body: Tensor, numbers: Tensor) -> Tensor:
         """Logits from what the body found, (batch, width), and the numbers."""
         if self.features is not None:
             body = torch.cat([body, self.features(numbers)], dim=1)
         return self.head(body)  # (batch, n_classes)
+
+
+class Linear(BeatNetwork):
+    """Logistic regression: on the numbers beside the signal or, where there are none, on samples.
+
+    A few weights cannot learn people by heart. Beside a network of many, in a vote, that helps
+    with people who were not there to learn from.
+
+    Input  (batch, n_leads, n_samples), of which the last n_features leads are numbers
+    Output (batch, n_classes), logits
+    """
+
+    def __init__(
+        self, *, n_leads: int, n_classes: int, n_samples: int, n_features: int = 0
+    ) -> None:
+        shape = {"n_leads": n_leads, "n_classes": n_classes, "n_samples": n_samples}
+        super().__init__(**shape, n_features=n_features, shortest=32, any_length=bool(n_features))
+        self.head = nn.Linear(n_features or n_leads * n_samples, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        signal, numbers = self.parted(x)
+        return self.head(numbers if self.n_features else signal.flatten(1))
 
 
 class Stem(nn.Sequential):

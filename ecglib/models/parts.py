@@ -37,8 +37,10 @@ class ECGNetwork(nn.Module):
         self.shortest = shortest if any_length else n_samples
         self.any_length = any_length
 
-    def prepare(self, x: Tensor) -> Tensor:
+    def prepare(self, x: Tensor, n_signals: int | None = None) -> Tensor:
         """Check the shape and compress the amplitude; (batch, n_leads, n_samples) both ways.
+
+        Of `n_signals` only so many leads, the first, are returned.
 
         The inverse hyperbolic sine is linear below 0.2 mV and logarithmic above: a paced beat of
         5 mV does not drown the rest, and asystole stays distinct from fine fibrillation, which a
@@ -51,7 +53,7 @@ class ECGNetwork(nn.Module):
                 f"{type(self).__name__} expects (batch, {self.n_leads}, {length} samples), "
                 f"got {tuple(x.shape)}"
             )
-        return torch.asinh(x / UNIT_MV)
+        return torch.asinh(x[:, :n_signals] / UNIT_MV)
 
 
 class AverageMaxPool(nn.Module):

@@ -33,9 +33,10 @@ def build(config: RunConfig, windows: datasets.Windows) -> nn.Module:
 def learning(config: RunConfig) -> TrainConfig:
     """How to learn, with the network's word on which leads are numbers and not signal."""
     n = config.arguments.get("n_features", 0)
-    if config.inputs != "signal" and n != datasets.N_RR:
+    needed = datasets.N_FEATURES[config.inputs]
+    if needed and n != needed:
         raise ValueError(
-            f"need the argument n_features={datasets.N_RR} for inputs {config.inputs!r}, got {n}"
+            f"need the argument n_features={needed} for inputs {config.inputs!r}, got {n}"
         )
     return replace(config.train, n_features=n) if n else config.train
 

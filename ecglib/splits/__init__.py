@@ -18,6 +18,7 @@ from .assign import (
 )
 from .audit import EXCUSES, Audit, LeakError, audit, excused, require_classes, require_clean
 from .protocols import protocol, usable
+from .recordings import published, published_sets, record_folds, stratified_sets
 
 __all__ = [
     "EXCUSES",
@@ -36,7 +37,11 @@ __all__ = [
     "intra",
     "leave_one_database_out",
     "protocol",
+    "published",
+    "published_sets",
+    "record_folds",
     "require_classes",
     "require_clean",
+    "stratified_sets",
     "usable",
 ]

@@ -18,24 +18,30 @@ from .assign import (
     intra,
     leave_one_database_out,
 )
+from .recordings import published, record_folds
 
 
 def protocol(table: pd.DataFrame, name: str, *, seed: int = 0) -> Split:
     """The split called by its name.
 
     `patient`, `fold0` to `fold4` and `without_<database>` keep patients apart, `inter` does so as
-    de Chazal divided mitdb; `intra` and `beat_fold0` to `beat_fold4` are random by beat (see
-    `excused`). The parts are balanced by the rhythms as annotated, whatever labels are learnt
-    from, so that both versions of the labels are tested on the same patients.
+    de Chazal divided mitdb and `published` as the column `set` says; `intra` and `beat_fold0` to
+    `beat_fold4` are random by beat (see `excused`). The parts are balanced by the rhythms as
+    annotated, whatever labels are learnt from, so that both versions of the labels are tested on
+    the same patients.
     """
     kind = "aha_annotated" if "aha_annotated" in table else "rhythm"
     if name == "patient":
         return by_patient(table, kind=kind, seed=seed)
+    if name == "published":
+        return published(table)
     if name == "intra":
         return intra(table, kind=kind, seed=seed)
     if name == "inter":
         return inter(table, kind=kind, seed=seed)
     if name in [f"fold{i}" for i in range(5)]:
+        if "v2" in table:  # recordings with one label each
+            return record_folds(table, seed=seed)[int(name[-1])]
         return folds(table, kind=kind, seed=seed)[int(name[-1])]
     if name in [f"beat_fold{i}" for i in range(5)]:
         return beat_folds(table, kind=kind, seed=seed)[int(name[-1])]
@@ -43,7 +49,7 @@ def protocol(table: pd.DataFrame, name: str, *, seed: int = 0) -> Split:
     if name.removeprefix("without_") in databases and name.startswith("without_"):
         return leave_one_database_out(table, kind=kind, seed=seed)[name.removeprefix("without_")]
     known = ["patient", "fold0 to fold4", *(f"without_{d}" for d in databases)]
-    known += ["intra", "inter", "beat_fold0 to beat_fold4"]
+    known += ["intra", "inter", "beat_fold0 to beat_fold4", "published"]
     raise ValueError(f"need a protocol out of {', '.join(known)}, got {name!r}")
 
 

@@ -21,11 +21,13 @@ from ecglib.records import Record
 from .heartbeats import BEATS_VERSION, beat_records, ptb_records
 from .rhythms import RATES, segment
 from .waves import LEADS, Heart, beats, heart, noise, render, tachycardia, ventricular_fibrillation
+from .wrist import WRIST_VERSION, wrist_records
 
 __all__ = [
     "BEATS_VERSION",
     "LEADS",
     "RATES",
+    "WRIST_VERSION",
     "SyntheticRecording",
     "beat_records",
     "beats",
@@ -35,6 +37,7 @@ __all__ = [
     "recordings",
     "tachycardia",
     "ventricular_fibrillation",
+    "wrist_records",
 ]
 
 VERSION = 1  # goes up when the same seed gives other recordings
