@@ -27,6 +27,7 @@ class AugmentConfig:
     noise_mv: float = 0.1
     mains_mv: float = 0.02  # what a band-pass up to 40 Hz leaves of it
     n_features: int = 0  # last leads that are numbers, not signal: left as they are
+    keep_padding: bool = False  # zeros behind a short recording stay zeros
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", checked_names(self.names))
@@ -137,11 +138,12 @@ def augment(x: Tensor, *, fs: float, generator: Generator, config: AugmentConfig
         rest = replace(config, n_features=0)
         signal = augment(signal, fs=fs, generator=generator, config=rest)
         return torch.cat([signal, numbers], dim=1)
+    recorded = _recorded(x) if config.keep_padding else None
     for name in config.names:
         chosen = _uniform(x, generator) < config.probability  # (batch, 1, 1)
         changed = TRANSFORMS[name](x, fs=fs, generator=generator, config=config)
         x = torch.where(chosen, changed, x)
-    return x
+    return x if recorded is None else x * recorded
 
 
 def checked_names(names: tuple[str, ...] | list[str] | str) -> tuple[str, ...]:
@@ -157,6 +159,12 @@ def checked_names(names: tuple[str, ...] | list[str] | str) -> tuple[str, ...]:
 def _uniform(x: Tensor, generator: Generator) -> Tensor:
     """One number in 0..1 for each window, shape (batch, 1, 1)."""
     return torch.rand((len(x), 1, 1), generator=generator, device=x.device, dtype=x.dtype)
+
+
+def _recorded(x: Tensor) -> Tensor:
+    """Where a window is not padding, zeros in all leads up to its end: (batch, 1, n_samples)."""
+    seen = (x != 0).any(dim=1, keepdim=True)
+    return seen.flip(-1).cummax(dim=-1).values.flip(-1)
 
 
 def _between(x: Tensor, at: Tensor) -> Tensor:

@@ -160,3 +160,15 @@ def test_every_strength_can_be_multiplied_at_once():
     half = AugmentConfig(n_features=3).times(0.5)
     assert all(getattr(half, s) == getattr(AugmentConfig(), s) / 2 for s in STRENGTHS)
     assert (half.n_features, half.probability) == (3, 0.5)
+
+
+def test_padding_behind_a_short_recording_stays_zero_where_that_is_asked(windows):
+    windows[:32, :, 600:] = 0
+    windows[:, :, 100:120] = 0  # silence inside is no padding
+    changed = augment(
+        windows, fs=FS, generator=generator(), config=replace(ALWAYS, keep_padding=True)
+    )
+    assert not changed[:32, :, 600:].any()
+    assert changed[32:, :, 600:].any() and changed[:, :, 100:120].any()
+    loose = augment(windows, fs=FS, generator=generator(), config=ALWAYS)
+    assert loose[:32, :, 600:].any()

@@ -31,7 +31,7 @@ def small(tmp_path, monkeypatch):
 
 def metrics(**changes) -> dict:
     score = {"value": 0.98, "low": 0.97, "high": 0.99}
-    test = dict.fromkeys(readme.METRICS, score)
+    test = dict.fromkeys(("sensitivity", "specificity", "balanced_accuracy"), score)
     models = {name: {"test": test} for name in ("cnn", "cnn_gru", "tiny_cnn", "mlp")}
     return {
         "profile": "full",
@@ -65,6 +65,33 @@ def test_headline_results_have_their_intervals_and_come_from_the_file(small):
     assert "| cnn |" in said
     assert "mlp" not in said
     assert "1,000 windows of 22 patients in vfdb" in said
+
+
+def test_of_beats_the_selected_network_is_shown_at_both_points_beside_the_start_model(small):
+    score = {"value": 0.95, "low": 0.94, "high": 0.96}
+    test = dict.fromkeys(("macro_recall", "macro_f1", "recall_S", "recall_V"), score)
+    names = ("se_resnet x2", "se_resnet x2, recall", "course_2d", "transformer")
+    models = {name: {"test": test} for name in names}
+    ways = {
+        how: {"test": {"macro_recall": score}, "validation": {"macro_recall": value}}
+        for how, value in {"frozen": 0.9, "fine-tuned": 0.99}.items()
+    }
+    found = {
+        "profile": "full",
+        "source": "physionet",
+        "protocols": {"intra": {"models": models}, "inter": {"models": models}}
+        | {"ptb": {"models": ways}},
+        "selected": {"model": "se_resnet x2", "inter_model": "se_resnet x2"},
+    }
+    file = paths.published("exercise_04") / "metrics.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(found))
+    readme.write()
+    said = (small / "README.md").read_text()
+    assert "| **se_resnet x2** | 95.0 (94.0 to 96.0) |" in said
+    assert said.count("| se_resnet x2, recall |") == 2 and said.count("| course_2d |") == 1
+    assert "transformer" not in said
+    assert "| **fine-tuned** | 95.0 (94.0 to 96.0) |  |" in said and "frozen" not in said
 
 
 def test_a_demo_does_not_reach_the_readme(small):

@@ -59,6 +59,12 @@ def test_every_drawn_point_is_a_run_within_the_ranges(windows):
     assert all(c.train.epochs == 6 and c.train.fs == windows.fs for c in configs)
 
 
+def test_of_few_windows_each_is_seen_once_an_epoch(windows):
+    for drawn, want in ((len(windows), 0), (len(windows) // 4, len(windows) // 4)):
+        settings = replace(SMALL, train={**SMALL.train, "epoch_windows": drawn})
+        assert settings.config(windows, {"model": "mlp"}).train.epoch_windows == want
+
+
 def test_arguments_that_are_not_searched_are_written_out(windows):
     config = SMALL.config(windows, {"model": "mlp"})
     assert config.arguments == models.arguments("mlp")

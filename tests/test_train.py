@@ -111,6 +111,14 @@ def test_training_leaves_the_global_generator_as_it_was():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_with_half_the_bits_it_learns_nearly_the_same():
+    whole, half = network(), network()
+    expected, found = learn(whole), learn(half, config=replace(QUICK, half=True))
+    assert not torch.equal(whole.head.weight, half.head.weight)
+    assert half.head.weight.dtype == torch.float32
+    np.testing.assert_allclose(found["train_loss"], expected["train_loss"], rtol=0.1)
+
+
 @pytest.mark.parametrize("name", ["tiny_cnn", "cnn_lstm"])
 @pytest.mark.parametrize("n_steps", [5, 9, 15])
 def test_a_killed_training_ends_with_the_weights_of_one_never_killed(

@@ -93,6 +93,8 @@ class Settings:
         train = _fixed(self.train) | dict(point.get("train", {}))
         if "augment" in train:
             train["augment"] = tuple(n.strip() for n in train["augment"].split(",") if n.strip())
+        if 2 * train.get("epoch_windows", 0) > len(windows):
+            train["epoch_windows"] = 0  # of so few each is seen once
         arguments = models.arguments(model) | _fixed(self.models[model])
         arguments |= dict(point.get(model, {}))
         if self.inputs != "signal":

@@ -79,6 +79,7 @@ OWN = {
     "label_smoothing": 0.05,
     "average": 0.99,
     "augment": ("scale", "shift", "baseline_wander", "noise"),
+    "keep_padding": True,
 }
 ATTENTION = {"warmup": 0.3, "weight_decay": 1e-2, "clip_norm": 1.0}  # what a Transformer needs
 ARGUMENTS = {  # by network and form: at most 150 tokens

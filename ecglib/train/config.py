@@ -42,6 +42,8 @@ class TrainConfig:
     mixup: float = later(0.0)  # of the Beta distribution that pairs are blended by; 0 blends none
     freeze: bool = later(False)  # only the head learns
     n_features: int = later(0)  # last leads that are numbers, not signal: never augmented
+    half: bool = later(False)  # learn with half the bits on a CPU, too; on a GPU it is always so
+    keep_padding: bool = later(False)  # augmentation leaves zeros behind a short recording
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "augment", checked_names(self.augment))

@@ -66,8 +66,8 @@ def run_epoch(
                 signals = learner.vary(signals)
                 if learner.config.mixup:
                     signals, judge = learner.mix(signals, loss_fn=loss_fn)
-            # Half the bits are enough to learn on a GPU; what is measured keeps them all.
-            half = learner is not None and y.device.type == "cuda"
+            # Half the bits are enough to learn; what is measured keeps them all.
+            half = learner is not None and (learner.config.half or y.device.type == "cuda")
             with torch.autocast(y.device.type, dtype=torch.bfloat16, enabled=half):
                 logits = model(signals)
             loss, weight = judge(logits.float(), labels)  # (batch,) each

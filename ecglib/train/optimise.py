@@ -41,6 +41,7 @@ class Learner:
             names=config.augment,
             probability=config.augment_probability,
             n_features=config.n_features,
+            keep_padding=config.keep_padding,
         ).times(config.augment_strength)
 
     def draw(self, n_windows: int) -> Tensor:
