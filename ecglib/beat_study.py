@@ -166,12 +166,15 @@ def evaluation_configs(
     for step, (form, protocol, inputs) in LADDER.items():
         about = {"protocol": protocol, "inputs": inputs, **train}
         out[step] = [config(sets[form], model, seed=s, split_seed=s, **about) for s in inter_seeds]
-    about = {"protocol": "inter", "inputs": "rr+template", **train}
+    about = {"protocol": "inter", **train}
     own = [n for n in names if n not in (model, *PREVIOUS)]
-    tried = [(n, s) for n in own for s in list(inter_seeds)[:1]]
-    tried += [(LINEAR, s) for s in inter_seeds]
-    others = [config(sets["context"], n, seed=s, split_seed=s, **about) for n, s in tried]
-    out["inter"] = [*others, *out["and the typical beat"]]
+    tried = [(n, s, "rr+template") for n in own for s in list(inter_seeds)[:1]]
+    tried += [(LINEAR, s, kind) for kind in ("rr+template", "rr+late") for s in inter_seeds]
+    others = [
+        config(sets["context"], n, seed=s, split_seed=s, inputs=kind, **about)
+        for n, s, kind in tried
+    ]
+    out["inter"] = [*others, *out["and the typical beat"], *out["typical are late beats"]]
     if "ptb" not in sets:
         return out
     ways = {

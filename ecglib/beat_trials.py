@@ -35,7 +35,12 @@ INTER = {  # few patients: trust nothing too much, vary a lot, stop early
 }
 NUMBERS = {"lr": 0.05, "label_smoothing": 0.0, "augment": ()}  # a few weights, far to go
 PTB = {"class_weights": "balanced", "lr": 2e-3, "batch_size": 64}
-INPUT_NAMES = {"signal": "", "rr": " with R-R", "rr+template": " with R-R and template"}
+INPUT_NAMES = {
+    "signal": "",
+    "rr": " with R-R",
+    "rr+template": " with R-R and template",
+    "rr+late": " with R-R and late beats",
+}
 HOW = ("from scratch", "frozen", "fine-tuned")  # ways to learn the PTB table
 
 
@@ -114,6 +119,7 @@ CHANGES = {  # one at a time, around `MODEL` on the published rows
     "three blocks a stage": {"arguments": {"depth": 3}},
 }
 INTER_CHANGES = {  # one at a time, around `MODEL` with R-R and template, between patients
+    "late beats are typical": {"inputs": "rr+late"},
     "no template": {"inputs": "rr"},
     "signal alone": {"inputs": "signal"},
     "no class weights": {"class_weights": "none"},
@@ -128,6 +134,7 @@ LADDER = {  # from the published split to people never seen, one thing at a time
     "3 s around the beat": ("context", "inter", "signal"),
     "and R-R intervals": ("context", "inter", "rr"),
     "and the typical beat": ("context", "inter", "rr+template"),
+    "typical are late beats": ("context", "inter", "rr+late"),
 }
 
 

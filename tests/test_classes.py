@@ -23,9 +23,9 @@ def beats(n=4000, *, seed=0, n_patients=20, clear=2.0):
     return y, z, rng.integers(0, n_patients, n)
 
 
-def mean_of_both(y, pred):
-    found = metrics.class_scores(y, pred, CLASSES)
-    return (found["macro_recall"] + found["macro_f1"]) / 2
+def lesser_of_both(y, pred) -> float:
+    scores = metrics.class_scores(y, pred, CLASSES)
+    return min(scores["macro_recall"], scores["macro_f1"])
 
 
 def test_values_are_those_of_the_whole_set_and_precision_is_scikit_learns():
@@ -131,13 +131,13 @@ def test_chosen_weights_do_better_on_new_beats_whatever_the_training_favoured(be
     (y, z, _), (new, z_new, _) = beats(), beats(20_000, seed=1)
     weights = metrics.choose_weights(y, z + bent)
     assert weights[0] == 1
-    tilted = mean_of_both(new, metrics.tilt(z_new + bent, weights=weights))
-    assert tilted > mean_of_both(new, (z_new + bent).argmax(axis=1)) + 0.01
+    tilted = lesser_of_both(new, metrics.tilt(z_new + bent, weights=weights))
+    assert tilted > lesser_of_both(new, (z_new + bent).argmax(axis=1)) + 0.01
     best = max(  # the true prior to some power, which validation does not know
-        mean_of_both(new, metrics.tilt(z_new, weights=np.array(SHARES) ** -alpha))
+        lesser_of_both(new, metrics.tilt(z_new, weights=np.array(SHARES) ** -alpha))
         for alpha in np.linspace(0, 1, 21)
     )
-    assert tilted > best - 0.02
+    assert tilted > best - 0.03
 
 
 def test_recall_first_finds_more_and_a_floor_holds_on_new_beats():
@@ -359,3 +359,16 @@ def test_the_examples_of_operating_points_hold(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_a_class_that_one_person_carries_has_no_say_in_the_weights():
+    y = np.repeat([0, 1, 2], [300, 60, 60])
+    people = np.r_[np.arange(300) % 10, np.arange(60) % 10, np.full(60, 3)]
+    assert metrics.judged(y, people, n_classes=3).tolist() == [True, True, False]
+    assert metrics.judged(y, None, n_classes=4).tolist() == [True, True, True, False]
+    assert metrics.judged(y[y != 1], people[y != 1], n_classes=3).tolist() == [True, False, True]
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 1, (len(y), 3)) + 2 * np.eye(3)[y]
+    weights = metrics.choose_weights(y, z, aim="recall", groups=people)
+    steps = np.log(weights[2]) / np.log(300 / 60) / 0.05  # a share to some power, and no further
+    assert steps == pytest.approx(round(steps), abs=1e-6)

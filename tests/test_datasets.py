@@ -433,6 +433,24 @@ def test_a_beat_is_like_itself_and_a_changed_part_is_not():
     assert (found[:, 2] < 0).all()
 
 
+def test_where_most_beats_come_early_the_late_ones_are_the_persons_own():
+    windows = heartbeats(form="context")
+    rows = np.flatnonzero(windows.table["record"] == windows.table["record"].iloc[0])[:100]
+    some = windows.take(rows)
+    early = np.arange(100) % 10 < 7  # seven in ten beats are early, and upside down
+    own = np.median(some.signal[~early], axis=0)
+    signal = np.where(early[:, None, None], -own, own).astype(np.float32)
+    table = some.table.assign(
+        rr_prev_s=np.where(early, 0.5, 1.0), rr_low_s=0.5, rr_mid_s=0.5, rr_high_s=1.0
+    )
+    ectopic = replace(some, signal=signal, table=table)
+    median, late = (datasets.with_inputs(ectopic, i).signal for i in ("rr+template", "rr+late"))
+    np.testing.assert_allclose(median[:, 1], np.tile(-own[0], (100, 1)), atol=1e-6)
+    np.testing.assert_allclose(late[:, 1], np.tile(own[0], (100, 1)), atol=1e-6)
+    assert (late[early, -8, 0] < -0.5).all() and (late[~early, -8, 0] == 0).all()
+    assert (late[early, -2, 0] < 0).all() and (late[~early, -2, 0] > 0.99).all()
+
+
 def test_the_typical_beat_takes_no_label():
     windows = heartbeats(form="context")
     turned = replace(windows, label=windows.label[::-1].copy())
@@ -448,7 +466,7 @@ def test_other_inputs_leave_hash_and_path_alone(inputs):
 
 
 def test_unknown_inputs_and_windows_without_intervals_are_refused(windows):
-    with pytest.raises(ValueError, match=r"signal, rr, rr\+template, got 'all'"):
+    with pytest.raises(ValueError, match=r"signal, rr, rr\+template, rr\+late, got 'all'"):
         datasets.with_inputs(windows, "all")
     with pytest.raises(ValueError, match="need R-R intervals in the table, rr_high_s"):
         datasets.with_inputs(windows, "rr")

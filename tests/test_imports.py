@@ -30,6 +30,7 @@ ROOMS = {  # room: the other rooms it may import
     "tables": {"paths", "beats"},
     "cinc": {"paths", "records", "signals", "splits", "synthetic"},
     "datasets": DATA | BEATS | {"cinc"},
+    "own": {"datasets", "records", "signals", "splits", "synthetic"},
     "train": {"augment"},
     "runs": {"train", "models", "datasets", "metrics", "splits", "paths"},
     "study": {"chapter", "datasets", "metrics", "models", "runs", "train"},
@@ -60,14 +61,16 @@ ROOMS = {  # room: the other rooms it may import
     "publish": {"chapter", "fetch", "pages", "paths", "site"},
     "readme": {"chapter", "paths"},
     "report": {"chapter"},
+    "explain": {"metrics", "models", "train"},
     "hypertune": {"chapter", "datasets", "metrics", "models", "paths", "runs", "train"},
 }
 ANYTHING = {"cli", "bench", "__main__"}
 HEAVY = {  # package: the rooms that may import it
-    "torch": {"augment", "models", "train", "runs", "bench", "hypertune"},
+    "torch": {"explain", "augment", "models", "train", "runs", "bench", "hypertune"},
     "ray": {"hypertune"},
-    "captum": set(),
-    "wfdb": {"records", "synthetic", "shock"},
+    "captum": {"explain"},
+    "wfdb": {"own", "records", "synthetic", "shock"},
+    "edfio": {"own"},
     "pooch": {"fetch", "download"},
     "papermill": {"publish"},
     "matplotlib": {"plots", "chapter"},

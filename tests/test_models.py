@@ -133,7 +133,9 @@ def test_an_unknown_model_is_answered_with_the_names():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_argument_is_answered_with_those_there_are(name):
-    with pytest.raises(ValueError, match=r"has no argument whiskers; it has .*(dropout|n_features)"):
+    with pytest.raises(
+        ValueError, match=r"has no argument whiskers; it has .*(dropout|n_features)"
+    ):
         build(name, **SHAPE, whiskers=4)
 
 

@@ -5,7 +5,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import test_plots_attribution
 import test_plots_classes
+import test_plots_rhythm_scores
+import test_plots_rhythms
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 
@@ -54,8 +57,22 @@ DRAWN = {  # every plot that takes `ax`, with what it needs
     "forest": lambda ax: plots.forest(INTERVALS, ax=ax),
     "by_record": lambda ax: plots.by_record(Y, SCORE > 0.5, TABLE, ax=ax),
     "aha": lambda ax: plots.aha(metrics.aha_table((SCORE > 0.5) * 1, TABLE), ax=ax),
-} | test_plots_classes.DRAWN
-ONE_AXIS = {"forest", "aha", "metrics_table", "stacked", "turned", "parallel"}  # rows have names
+}
+DRAWN |= test_plots_classes.DRAWN | test_plots_rhythms.DRAWN | test_plots_rhythm_scores.DRAWN
+DRAWN |= test_plots_attribution.DRAWN
+ONE_AXIS = {
+    "forest",
+    "aha",
+    "beside_published",
+    "difference_matrix",
+    "fusions",
+    "metrics_table",
+    "moved",
+    "stacked",
+    "strides",
+    "turned",
+    "parallel",
+}  # rows have names
 
 
 @pytest.fixture(autouse=True)

@@ -103,6 +103,36 @@ def test_the_page_on_evaluation_trains_every_network_three_times_and_ours_in_fol
     assert [made.train.seed for made in fewer["family"]] == [4] and not fewer["folds"]
 
 
+def test_networks_with_attention_are_trained_beside_the_others_or_left_out(sets):
+    asked = study.evaluation_configs(sets, models="basic_cnn", seeds=[0], beside="transformer")
+    assert [len(asked[part]) for part in ("family", "repaired", "transformer")] == [1, 0, 1]
+    none = study.evaluation_configs(sets, models="basic_cnn", seeds=[0], beside="")
+    assert not none["repaired"] and not none["transformer"]
+    with pytest.raises(ValueError, match="need beside of c1dct repaired, .* or all, got oracle"):
+        study.evaluation_configs(sets, beside="oracle")
+
+
+def test_steps_are_as_large_as_asked_for(sets):
+    sizes = {"batch_size": 7, "own_batch_size": 5, "seeds": [0]}
+    about = {"models": "basic_cnn", "beside": "", "fold_seeds": [0]}
+    asked = study.evaluation_configs(sets, own_seeds=[0], batch_size=7, own_batch_size=5, **about)
+    assert {made.train.batch_size for made in asked["family"]} == {7}
+    assert {made.train.batch_size for made in asked["own"] + asked["folds"]} == {5}
+    tried = study.training_configs(sets, **sizes)
+    assert tried["plain"][0].train.batch_size == 7
+    assert tried["whole recordings"][0].train.batch_size == 5
+    changed = study.feedback_configs(sets, changes="", **sizes)
+    assert changed["own"]["as it is"][0].train.batch_size == 5
+    assert changed["family"]["as it is"][0].train.batch_size == 7
+
+
+def test_curves_are_of_runs_that_the_page_on_evaluation_asks_for(sets):
+    curves = study.curve_configs(sets, seeds=[1, 2])
+    evaluated = study.evaluation_configs(sets, seeds=[1, 2])["family"]
+    assert list(curves) == list(trials.FAMILY)
+    assert {made.id for (made,) in curves.values()} <= {made.id for made in evaluated}
+
+
 def test_repaired_and_published_are_told_apart_by_name(sets):
     asked = study.evaluation_configs(sets, models="c1dct", seeds=[0])
     names = [trials.title(asked[part][0]) for part in ("family", "repaired", "own")]

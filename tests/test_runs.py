@@ -448,6 +448,14 @@ def test_two_jobs_give_what_one_gives(windows, tmp_path):
         pd.testing.assert_frame_equal(one[name].predictions, two[name].predictions)
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_is_asked_for_twice_is_trained_once(jobs, windows, tmp_path):
+    options = {"windows": {"annotated": windows}, "progress": False, "jobs": jobs}
+    asked = seeds(windows, 2)
+    made = runs.run_all([*asked, *asked, asked[0]], folder=tmp_path, **options)
+    assert list(made) == [config.id for config in asked]
+
+
 def test_runs_that_are_there_are_not_trained_again(windows, tmp_path, monkeypatch):
     options = {"windows": {"annotated": windows}, "folder": tmp_path, "progress": False}
     runs.run_all(seeds(windows, 1), **options)

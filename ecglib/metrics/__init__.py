@@ -8,7 +8,7 @@ from .aha import AHA_GOALS, Goal, aha_table, clopper_pearson_lower, design_effec
 from .calibration import choose_threshold, fit_temperature, reliability, steady_threshold
 from .classes import class_bootstrap, class_difference
 from .intervals import bootstrap, paired_difference
-from .operate import choose_weights, tilt
+from .operate import choose_weights, judged, tilt
 from .recall import constraint_threshold, cost_threshold, price, sick_curve, sick_score
 from .scores import BINARY, binary_scores, class_scores
 
@@ -29,6 +29,7 @@ __all__ = [
     "cost_threshold",
     "design_effect",
     "fit_temperature",
+    "judged",
     "paired_difference",
     "price",
     "reliability",

@@ -16,6 +16,7 @@ _STEPS = np.array([-0.8, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.8])  # in log weight
 _ROUNDS = 3
 _NEIGHBOURS, _SPREAD = 24, 0.4  # scored with each choice; standard deviation in log weight
 _F1_WORTH = 0.1  # with the aim "recall": among equal recalls the higher F1 wins
+CARRIERS = 1.5  # patients, in effect, that a class needs to have a say in the weights
 _PENALTY = 20.0  # for each point of macro F1 below the floor
 
 
@@ -77,7 +78,8 @@ def choose_weights(
     margin : float, by how many standard errors macro F1 has to lie above the floor
         Without it the floor is missed on every second new set.
     groups : array, shape (n_windows,), what the standard error takes as independent: patients;
-        windows, if not given
+        windows, if not given. A class that in effect one of them has (fewer than `CARRIERS`) has
+        no say and keeps the weight of the first family: what suits that person says nothing.
 
     Returns
     -------
@@ -101,25 +103,40 @@ def choose_weights(
         )
     y = numbers(y, n_classes=z.shape[1])
     count = np.bincount(y, minlength=z.shape[1])
-    there = count > 0
-    if there.sum() < 2:
+    if (count > 0).sum() < 2:
         raise ValueError(f"weights need two classes or more, got only class {int(y[0])}")
-    rarity = np.where(there, np.log(count.max() / np.maximum(count, 1)), 0)  # commonest class: 0
+    rarity = np.where(
+        count > 0, np.log(count.max() / np.maximum(count, 1)), 0
+    )  # commonest class: 0
+    there = judged(y, groups, n_classes=z.shape[1])
     family = _ALPHAS[:, None] * rarity  # (n_alphas, n_classes), log weights
-    trial = _Trial.of(y, z, reach=family.max(), seed=seed)
+    trial = _Trial.of(y, z, there=there, reach=family.max(), seed=seed)
 
-    best = max(family, key=lambda w: trial.worth(w, aim=aim, floor=floor))
+    def worth(w: NDArray, even: bool = False) -> float:
+        return trial.worth(w, aim=aim, floor=floor, even=even)
+
+    def climbed(best: NDArray, even: bool = False) -> NDArray:
+        for _ in range(_ROUNDS):
+            start = best
+            for c in np.flatnonzero(rarity * there):
+                steps = best + np.r_[0, _STEPS][:, None] * (np.arange(z.shape[1]) == c)
+                best = max(steps, key=lambda w: worth(w, even))
+            if np.array_equal(best, start):
+                break
+        return best
+
+    if aim == "balanced":
+        # The lesser of two scores has many small peaks: climb from the best of the family, and
+        # from where the mean of both is highest, which a biased training may have moved far away.
+        starts = max(family, key=lambda w: worth(w, True)), climbed(max(family, key=worth))
+        best = max((climbed(start, True) for start in starts), key=lambda w: worth(w, True))
+        return np.exp(best - best[0])
+    best = max(family, key=worth)
     if floor is not None and margin > 0:
         codes = np.arange(len(y)) if groups is None else groups
         floor += margin * _f1_error(y, tilt(z, weights=np.exp(best)), codes, n_classes=z.shape[1])
-        best = max(family, key=lambda w: trial.worth(w, aim=aim, floor=floor))
-    for _ in range(_ROUNDS):
-        start = best
-        for c in np.flatnonzero(rarity):
-            steps = best + np.r_[0, _STEPS][:, None] * (np.arange(z.shape[1]) == c)
-            best = max(steps, key=lambda w: trial.worth(w, aim=aim, floor=floor))
-        if np.array_equal(best, start):
-            break
+        best = max(family, key=worth)
+    best = climbed(best)
     return np.exp(best - best[0])
 
 
@@ -130,21 +147,22 @@ class _Trial:
     fixed: NDArray[np.float64]  # (C, C), confusion counts of the clear windows
     y: NDArray[np.int64]  # (n_open,), the others
     z: NDArray[np.float64]  # (n_open, C)
-    there: NDArray[np.bool_]  # (C,), the classes that have windows
+    there: NDArray[np.bool_]  # (C,), the classes that have a say
     neighbours: NDArray[np.float64]  # (n_neighbours, C), away from a choice, in log weight
 
     @classmethod
-    def of(cls, y: NDArray, z: NDArray, *, reach: float, seed: int) -> "_Trial":
+    def of(cls, y: NDArray, z: NDArray, *, there: NDArray, reach: float, seed: int) -> "_Trial":
         shape = (_NEIGHBOURS, z.shape[1])
         neighbours = np.random.default_rng(seed).normal(0, _SPREAD, shape)
         reach = reach + 2 * (_ROUNDS * _STEPS.max() + np.abs(neighbours).max())
         second, first = np.sort(z, axis=1)[:, -2:].T
         clear = first - second > reach
         fixed = _confusion(y[clear], np.argmax(z[clear], axis=1), n_classes=z.shape[1])
-        there = np.bincount(y, minlength=z.shape[1]) > 0
         return cls(fixed, y[~clear], z[~clear], there, neighbours)
 
-    def worth(self, log_weights: NDArray, *, aim: str, floor: float | None) -> float:
+    def worth(
+        self, log_weights: NDArray, *, aim: str, floor: float | None, even: bool = False
+    ) -> float:
         """What `aim` makes of these weights, as the mean over their neighbours."""
         n_classes = self.z.shape[1]
         around = [np.argmax(self.z + w, axis=1) for w in log_weights + self.neighbours]
@@ -152,9 +170,35 @@ class _Trial:
         scores = rates(np.array(counts), range(n_classes), there=self.there)
         recall, f1 = scores["macro_recall"].mean(), scores["macro_f1"].mean()
         if aim == "balanced":
-            return float(min(recall, f1))
+            return float(min(recall, f1) if even else (recall + f1) / 2)
         below = max(0.0, floor - f1) if floor is not None else 0.0
         return float(recall + _F1_WORTH * f1 - _PENALTY * below)
+
+
+def judged(y: ArrayLike, groups: ArrayLike | None, *, n_classes: int) -> NDArray[np.bool_]:
+    """Which classes can be judged: that have windows, from `CARRIERS` groups or more in effect.
+
+    A class that comes evenly from several counts as coming from so many, one that a single group
+    has nearly all of as coming from one. Where fewer than two classes are left, all are judged.
+
+    Parameters
+    ----------
+    y : array, shape (n_windows,), class numbers
+    groups : array, shape (n_windows,), or None, which judges all that have windows
+    """
+    y = numbers(y, n_classes=n_classes)
+    there = np.bincount(y, minlength=n_classes) > 0
+    if groups is None:
+        return there
+    enough = there & (_carriers(y, groups, n_classes=n_classes) >= CARRIERS)
+    return enough if enough.sum() > 1 else there
+
+
+def _carriers(y: NDArray, groups: ArrayLike, *, n_classes: int) -> NDArray[np.float64]:
+    _, code = np.unique(np.asarray(groups), return_inverse=True)
+    count = np.zeros((n_classes, code.max() + 1))
+    np.add.at(count, (y, code), 1)
+    return count.sum(axis=1) ** 2 / np.maximum((count**2).sum(axis=1), 1)
 
 
 def _confusion(y: NDArray, pred: NDArray, *, n_classes: int) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ Arrays and tables in, artists out. One colour a split throughout, every axis wit
 paper squares at equal scale. Explained in the chapters that show them.
 """
 
+from .attribution import agreement, attribution, class_average, deletion
 from .classes import (
     CLASS_COLOURS,
     CLASS_MARKERS,
@@ -17,6 +18,22 @@ from .comparisons import aha, by_record, forest
 from .ecg import ecg_paper, examples, gallery
 from .look import LABELS, SHOCK, SPLIT_COLOURS, SPLIT_LINES, style
 from .pictures import recipe, stacked, token_matrix, turned
+from .rhythm_scores import (
+    beside_published,
+    difference_matrix,
+    fusions,
+    moved,
+    score_against_cost,
+)
+from .rhythms import (
+    RHYTHM_COLOURS,
+    RHYTHM_LINES,
+    RHYTHM_MARKERS,
+    class_shares,
+    joined,
+    marked_peaks,
+    strides,
+)
 from .scores import (
     MOST_POINTS,
     calibration,
@@ -35,36 +52,52 @@ __all__ = [
     "CLASS_MARKERS",
     "LABELS",
     "MOST_POINTS",
+    "RHYTHM_COLOURS",
+    "RHYTHM_LINES",
+    "RHYTHM_MARKERS",
     "SHOCK",
     "SPLIT_COLOURS",
     "SPLIT_LINES",
     "against",
+    "agreement",
     "aha",
     "alarms_against_recall",
+    "attribution",
     "beats_by_class",
     "beats_overlay",
+    "beside_published",
     "by_record",
     "calibration",
+    "class_average",
     "class_forest",
     "class_precision_recall",
+    "class_shares",
     "confusion",
     "cost_curve",
+    "deletion",
+    "difference_matrix",
     "ecg_paper",
     "examples",
     "folded",
     "forest",
+    "fusions",
     "gallery",
     "importance",
+    "joined",
     "learning_curves",
     "luck",
+    "marked_peaks",
     "metrics_table",
+    "moved",
     "parallel",
     "precision_recall",
     "recipe",
     "roc",
     "rr_scatter",
+    "score_against_cost",
     "spectrogram",
     "stacked",
+    "strides",
     "style",
     "token_matrix",
     "traded",

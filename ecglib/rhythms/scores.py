@@ -89,7 +89,7 @@ def scores(
     ValueError
         If a class has no record in the set, a seed decides a record twice or lacks one.
     """
-    value, draws = _rated([decisions], split=split, n=n)
+    value, draws = rated([decisions], split=split, n=n)
     return {k: interval(value[0][k][0], draws[0].get(k, np.array([]))) for k in value[0]}
 
 
@@ -120,7 +120,7 @@ def difference(
     ValueError
         As `scores`; also if the two are not over the same records and labels.
     """
-    value, draws = _rated([a, b], split=split, n=n)
+    value, draws = rated([a, b], split=split, n=n)
     if metric not in value[0]:
         raise ValueError(f"need a metric of {', '.join(value[0])}, got {metric!r}")
     gap = value[0][metric][0] - value[1][metric][0]
@@ -138,7 +138,7 @@ def mcnemar(a: pd.DataFrame, b: pd.DataFrame, *, split: str = "test") -> dict[st
     -------
     dict: only_a, only_b, p
     """
-    truth, _, (one, other) = _aligned([a, b], split=split)
+    truth, _, (one, other) = aligned([a, b], split=split)
     if not len(one) == len(other) == 1:
         raise ValueError(f"need one seed of each, got {len(one)} and {len(other)}")
     right_a, right_b = one[0] == truth, other[0] == truth
@@ -183,7 +183,7 @@ def _over_three(found: Rates) -> Rates:
     return found | means
 
 
-def _aligned(
+def aligned(
     stacks: Sequence[pd.DataFrame], *, split: str
 ) -> tuple[NDArray, NDArray, list[list[NDArray]]]:
     """Truth and patient of each record, and of each stack the decisions of each seed."""
@@ -205,14 +205,14 @@ def _aligned(
     return about["label"].to_numpy(), about["patient"].to_numpy(), out
 
 
-def _rated(
+def rated(
     stacks: Sequence[pd.DataFrame], *, split: str, n: int, seed: int = 0
 ) -> tuple[list[Rates], list[Rates]]:
     """Of each stack every score, the mean over its seeds: of the set, and of `n` resamples of it.
 
     All stacks are scored on the same resamples, of which there are none if there is one patient.
     """
-    truth, patient, preds = _aligned(stacks, split=split)
+    truth, patient, preds = aligned(stacks, split=split)
     require_classes(truth, where=split)
     classes = names(max(_n_classes(s) for s in stacks))
     flat = [one for part in preds for one in part]

@@ -37,6 +37,7 @@ SETS = {  # what is scored are the labels v2; v3, corrected ones, are only learn
     "records v2": {"form": "records", "reference": "v2"},
 }
 WAYS = {"windows": TRAIN, "records": OWN}  # how to train, by the form of what is shown
+BESIDE = ("c1dct repaired", "transformer")  # networks with attention beside the published ones
 
 
 def versions(
@@ -112,11 +113,14 @@ def training_configs(
     epochs: int = TRAIN["epochs"],
     own_epochs: int = OWN["epochs"],
     epoch_windows: int = 0,
+    batch_size: int = TRAIN["batch_size"],
+    own_batch_size: int = OWN["batch_size"],
 ) -> dict[str, list[RunConfig]]:
     """The runs of the manual exploration, by name of the trial, one for each seed.
 
     `experiments` is ``"all"`` or names of `HAND`; what each is compared with comes along.
-    `epoch_windows` five-second windows are drawn for an epoch; 0 takes all.
+    `epoch_windows` five-second windows are drawn for an epoch; 0 takes all. `own_epochs` and
+    `own_batch_size` are those of whole recordings.
     """
     wanted = [name.strip() for name in experiments.split(",") if name.strip()]
     wanted = list(HAND) if wanted == ["all"] else wanted
@@ -125,8 +129,8 @@ def training_configs(
     for name in wanted:  # the list grows while it is read
         if HAND[name].against not in {"", *wanted}:
             wanted.append(HAND[name].against)
-    usual = {"epochs": epochs, "epoch_windows": epoch_windows}
-    whole = {"epochs": own_epochs}
+    usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
+    whole = {"epochs": own_epochs, "batch_size": own_batch_size}
     out = {}
     for name in HAND:
         if name in wanted:
@@ -137,35 +141,59 @@ def training_configs(
     return out
 
 
+def curve_configs(
+    sets: Mapping[str, Windows],
+    *,
+    models: str = "all",
+    seeds: Sequence[int] = (0,),
+    epochs: int = TRAIN["epochs"],
+    epoch_windows: int = 0,
+    batch_size: int = TRAIN["batch_size"],
+) -> dict[str, list[RunConfig]]:
+    """One run of each published network that `models` names, by its name: the first seed's."""
+    usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
+    return {n: [config(sets["windows"], n, seed=seeds[0], **usual)] for n in chosen(models)}
+
+
 def evaluation_configs(
     sets: Mapping[str, Windows],
     *,
     models: str = "all",
+    beside: str = "all",
     seeds: Sequence[int] = (0, 1, 2),
     epochs: int = TRAIN["epochs"],
     epoch_windows: int = 0,
+    batch_size: int = TRAIN["batch_size"],
     own_seeds: Sequence[int] = (0, 1, 2),
     own_epochs: int = OWN["epochs"],
+    own_batch_size: int = OWN["batch_size"],
     fold_seeds: Sequence[int] = (0,),
     fold_set: str = "records v2",
 ) -> dict[str, list[RunConfig]]:
     """The runs of the page on evaluation, by section.
 
-    Sections: `family` (the published networks, or those that `models` names), `repaired` (c1dct),
-    `transformer` (on five seconds), `own` (our network on whole recordings) and `folds` (the same,
-    so that every record is tested once; empty without `fold_seeds`).
+    Sections: `family` (the published networks, or those that `models` names), `repaired` (c1dct)
+    and `transformer` (on five seconds), unless `beside` leaves them out, `own` (our network on
+    whole recordings) and `folds` (the same, so that every record is tested once; empty without
+    `fold_seeds`).
     """
-    usual = {"epochs": epochs, "epoch_windows": epoch_windows}
+    usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
+    whole = {"epochs": own_epochs, "batch_size": own_batch_size}
     rows, records = sets["windows"], sets["records"]
     repaired = {"arguments": REPAIRED, **ATTENTION, **usual}
-    out = {
-        "family": [config(rows, n, seed=s, **usual) for n in chosen(models) for s in seeds],
+    wanted = set(BESIDE) if beside == "all" else {n.strip() for n in beside.split(",")} - {""}
+    if unknown := sorted(wanted - set(BESIDE)):
+        raise ValueError(f"need beside of {', '.join(BESIDE)} or all, got {', '.join(unknown)}")
+    attention = {
         "repaired": [config(rows, "c1dct", seed=s, **repaired) for s in seeds],
         "transformer": [config(rows, "transformer", seed=s, **usual) for s in seeds],
-        "own": [config(records, seed=s, epochs=own_epochs) for s in own_seeds],
     }
+    asked = zip(attention.items(), BESIDE, strict=True)
+    out = {"family": [config(rows, n, seed=s, **usual) for n in chosen(models) for s in seeds]}
+    out |= {section: group if name in wanted else [] for (section, group), name in asked}
+    out["own"] = [config(records, seed=s, **whole) for s in own_seeds]
     out["folds"] = [
-        config(sets[fold_set], seed=s, protocol=fold, epochs=own_epochs)
+        config(sets[fold_set], seed=s, protocol=fold, **whole)
         for s in fold_seeds
         for fold in folds()
     ]
@@ -181,7 +209,9 @@ def feedback_configs(
     seeds: Sequence[int] = (0,),
     epochs: int = TRAIN["epochs"],
     epoch_windows: int = 0,
+    batch_size: int = TRAIN["batch_size"],
     own_epochs: int = OWN["epochs"],
+    own_batch_size: int = OWN["batch_size"],
 ) -> dict[str, dict[str, list[RunConfig]]]:
     """The runs of the page on feedback loops: whose, change, a run for each seed.
 
@@ -191,9 +221,10 @@ def feedback_configs(
     """
     from ecglib import models
 
-    usual = {"epochs": epochs, "epoch_windows": epoch_windows}
+    usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
+    whole = {"epochs": own_epochs, "batch_size": own_batch_size}
     about = {
-        "own": ("records", model, CHANGES, {"epochs": own_epochs}),
+        "own": ("records", model, CHANGES, whole),
         "family": ("windows", family_model, FAMILY_CHANGES, usual),
     }
     known = {name for _, _, table, _ in about.values() for name in table}
@@ -216,10 +247,10 @@ def feedback_configs(
     return out
 
 
-PAGES: dict[str, Callable] = {
-    "04_training": training_configs,
-    "05_evaluation": evaluation_configs,
-    "06_feedback_loops": feedback_configs,
+PAGES: dict[str, tuple[Callable, ...]] = {
+    "04_training": (training_configs, curve_configs),
+    "05_evaluation": (evaluation_configs,),
+    "06_feedback_loops": (feedback_configs,),
 }
 
 
@@ -237,10 +268,11 @@ def full_configs(
     """
     found: dict[str, RunConfig] = {}
     given = {name.split("/")[-1]: parameters for name, parameters in pages.items()}
-    for name, function in PAGES.items():
-        known = set(inspect.signature(function).parameters)
-        asked = {key: value for key, value in given.get(name, {}).items() if key in known}
-        found |= {made.id: made for made in _leaves(function(sets, **asked))}
+    for name, functions in PAGES.items():
+        for function in functions:
+            known = set(inspect.signature(function).parameters)
+            asked = {key: value for key, value in given.get(name, {}).items() if key in known}
+            found |= {made.id: made for made in _leaves(function(sets, **asked))}
     return list(found.values())
 
 

@@ -165,6 +165,7 @@ def run_all(
         Trainings side by side, each with its share of the cores: small networks gain more from
         a core of their own than from sharing two.
     """
+    configs = list({c.id: c for c in configs}.values())  # asked for twice is trained once
     todo = [c for c in configs if not (folder / c.id).is_dir()]
     bar = tqdm(total=len(configs), initial=len(configs) - len(todo), desc="runs", mininterval=2,
                disable=not progress or not todo)  # fmt: skip
