@@ -159,6 +159,11 @@ def limits(metrics: Mapping, found: Mapping, chapter: Chapter) -> list[str]:
                 else ""
             )
             + "."
+            + (
+                " What counts as a person's own beat was settled after errors on them were seen."
+                if chapter.published and "late" in metrics["selected"].get("inter_model", "")
+                else ""
+            )
         )
     if "ptb" in found:
         out.append(

@@ -48,6 +48,7 @@ WHY = {
 DATABASES = {
     "mitdb": "the MIT-BIH Arrhythmia Database",
     "ptb": "the table of the PTB database",
+    "ptbdb": "the table of the PTB database",
     "course": "the course's own file",
     "kaggle": "the published tables",
     "synthetic": "synthetic recordings",

@@ -92,10 +92,15 @@ def chosen_columns(changed: Mapping[int, Mapping[str, object]], names: Sequence[
 
 
 def thinned(rows: pd.DataFrame) -> pd.DataFrame:
-    """At most `MOST_ROWS`: the last rows of the largest groups go first."""
+    """At most `MOST_ROWS`: of the largest groups the rows that differ least from the base go."""
+    is_base = rows["base"].astype(bool)
+    base = float(rows.loc[is_base, "macro_recall"].iloc[0]["value"] or 0)
+    value = pd.Series([score["value"] for score in rows["macro_recall"]], rows.index, dtype=float)
+    differs = (value - base).abs().fillna(-1.0)  # what has no score goes first
     while len(rows) > MOST_ROWS:
-        largest = rows.loc[~rows["base"].astype(bool), "group"].value_counts().idxmax()
-        rows = rows.drop(index=rows.index[rows["group"] == largest][-1])
+        largest = rows.loc[~is_base[rows.index], "group"].value_counts().idxmax()
+        group = rows.index[(rows["group"] == largest) & ~is_base[rows.index]]
+        rows = rows.drop(index=differs[group].idxmin())
     return rows.reset_index(drop=True)
 
 
