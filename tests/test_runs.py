@@ -60,7 +60,8 @@ OTHER_TRAIN = {
     "weight_decay": 0.1, "schedule": "cosine", "warmup": 0.3, "loss": "focal", "focal_gamma": 1.0,
     "class_weights": "none", "label_smoothing": 0.1, "clip_norm": 2.0, "patience": 3,
     "augment": ("shift",), "augment_probability": 0.25, "average": 0.9, "seed": 1,
-    "augment_strength": 0.5, "mixup": 0.2, "freeze": True, "n_features": 6,
+    "augment_strength": 0.5, "mixup": 0.2, "freeze": True, "n_features": 6, "half": True,
+    "keep_padding": True,
 }  # fmt: skip
 PLAIN = RunConfig(model="mlp", data="0" * 12)
 
