@@ -160,8 +160,9 @@ def limits(metrics: Mapping, found: Mapping, chapter: Chapter) -> list[str]:
             )
             + "."
             + (
-                " What counts as a person's own beat was settled after errors on them were seen."
-                if chapter.published and "late" in metrics["selected"].get("inter_model", "")
+                " What counts as a person's own beat, and how much F1 recall may cost, was settled "
+                "after errors on them were seen."
+                if chapter.published and "late beats" in metrics["selected"].get("inter_model", "")
                 else ""
             )
         )
