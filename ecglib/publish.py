@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,10 +64,13 @@ def build(
     chapters: Sequence[str] = (),
     parameters: dict | None = None,
     force: bool = False,
+    jobs: int = 0,
     build_folder: Path | None = None,
     progress: bool = True,
 ) -> Path:
     """Run what is not up to date and render the site.
+
+    The pages of an exercise run one after the other, exercises side by side.
 
     Parameters
     ----------
@@ -75,6 +79,7 @@ def build(
         all if empty
     parameters : handed to the pages above what the profile says
     force : run pages that are up to date, too
+    jobs : exercises side by side; 0: as many as there are cores
     build_folder : ``_build`` in the root by default
 
     Returns
@@ -94,27 +99,38 @@ def build(
     book = plan(profile, parameters=parameters)
     chosen = _choose(book, chapters)
     stage = folder / "stage" / profile
-    failed: dict[str, str] = {}
-    seen: dict[str, str] = {}  # exercise: fingerprint of its pages so far
-    with _this_interpreter(folder):
-        for page in tqdm(book, desc="pages", unit="page", disable=not progress):
-            mark = fingerprint(page, before=seen.get(page.exercise, ""))
-            seen[page.exercise] = mark
-            note = stage / f"{page.name}.json"
-            if page.name not in chosen or page.exercise in failed:
-                continue
-            if not force and _up_to_date(page, note, mark):
-                _publish(page, nbformat.read(page.executed, as_version=4), note, mark)
-                continue
-            try:
-                executed = run(page, folder=stage)
-            except PublishError as error:
-                failed[page.exercise] = str(error)
-                continue
-            _publish(page, executed, note, mark)
+    exercises = {page.exercise: [p for p in book if p.exercise == page.exercise] for page in book}
+    n_jobs = min(jobs or os.cpu_count() or 1, len(exercises))
+    bar = tqdm(total=len(book), desc="pages", unit="page", disable=not progress)
+
+    def run_exercise(of: list[Page]) -> str:
+        """Run its pages in their order; what failed, or nothing."""
+        mark = ""
+        for page in of:
+            mark = fingerprint(page, before=mark)
+            if page.name in chosen:
+                try:
+                    _bring_up_to_date(page, mark, folder=stage, force=force)
+                except PublishError as error:
+                    return str(error)
+            bar.update()
+        return ""
+
+    with bar, _this_interpreter(folder, n_jobs=n_jobs), ThreadPoolExecutor(n_jobs) as pool:
+        failed = [said for said in pool.map(run_exercise, exercises.values()) if said]
     if failed:
-        raise PublishError("\n".join(failed.values()))
+        raise PublishError("\n".join(failed))
     return site.render({p.name: p.executed for p in book}, build_folder=folder, progress=progress)
+
+
+def _bring_up_to_date(page: Page, mark: str, *, folder: Path, force: bool) -> None:
+    """Run a page unless the note beside it says that it was run with all that `mark` stands for."""
+    note = folder / f"{page.name}.json"
+    if not force and _up_to_date(page, note, mark):
+        executed = nbformat.read(page.executed, as_version=4)
+    else:
+        executed = run(page, folder=folder)
+    _publish(page, executed, note, mark)
 
 
 def plan(profile: str, *, parameters: dict | None = None) -> list[Page]:
@@ -253,8 +269,11 @@ def _known_parameters(file: Path) -> set[str]:
 
 
 @contextmanager
-def _this_interpreter(folder: Path) -> Iterator[None]:
-    """Let the kernel `python3` be this interpreter, whatever kernels the user has."""
+def _this_interpreter(folder: Path, *, n_jobs: int) -> Iterator[None]:
+    """Let the kernel `python3` be this interpreter, whatever kernels the user has.
+
+    Kernels side by side share the cores among them.
+    """
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
     spec = {"argv": argv, "display_name": "Python 3", "language": "python"}
     file = folder / "jupyter" / "kernels" / "python3" / "kernel.json"
@@ -267,6 +286,7 @@ def _this_interpreter(folder: Path) -> Iterator[None]:
         "PYTHONPATH": os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")])),
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // n_jobs)),
         "TQDM_DISABLE": "1",  # bars would flood the kernel's messages and change from run to run
     }
     old = {key: os.environ.get(key) for key in new}

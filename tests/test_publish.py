@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import nbformat
@@ -206,6 +207,22 @@ def test_one_exercise_or_one_page_can_be_run_alone(ran):
     assert ran == ["exercise_05/01_other"]
     build(chapters=["exercise_03/02_two"])
     assert ran == ["exercise_05/01_other", "exercise_03/02_two"]
+
+
+def test_exercises_run_side_by_side_and_their_pages_in_order(root, monkeypatch):
+    order, together = [], threading.Barrier(2, timeout=20)
+
+    def run(page, *, folder):
+        if page.name.endswith(("01_one", "01_other")):
+            together.wait()  # for the other exercise
+        order.append(page.name)
+        return nbformat.read(page.file, as_version=4)
+
+    monkeypatch.setattr(publish, "run", run)
+    monkeypatch.setattr(site, "render", lambda *_, **__: None)
+    build(jobs=2)
+    assert sorted(order) == sorted(page.name for page in publish.plan("demo"))
+    assert order.index("exercise_03/01_one") < order.index("exercise_03/02_two")
 
 
 def test_force_runs_what_is_up_to_date(ran):
