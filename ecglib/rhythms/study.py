@@ -37,6 +37,7 @@ SETS = {  # what is scored are the labels v2; v3, corrected ones, are only learn
     "records v2": {"form": "records", "reference": "v2"},
 }
 WAYS = {"windows": TRAIN, "records": OWN}  # how to train, by the form of what is shown
+WITH_ATTENTION = ("c1dct", "transformer")
 BESIDE = ("c1dct repaired", "transformer")  # networks with attention beside the published ones
 
 
@@ -69,14 +70,14 @@ def config(
 ) -> RunConfig:
     """One run of this exercise; further keywords go to `TrainConfig`.
 
-    Five-second windows are learnt the published way (`TRAIN`), whole recordings ours (`OWN`); a
+    Five-second windows are learnt in small steps (`TRAIN`), whole recordings our way (`OWN`); a
     Transformer takes its time to warm up (`ATTENTION`). The model's arguments are written out, so
     that a changed default makes another run.
     """
     from ecglib import models
 
     form = windows.parameters["form"]
-    usual = WAYS[form] | (ATTENTION if model == "transformer" else {})
+    usual = WAYS[form] | (ATTENTION if model in WITH_ATTENTION else {})
     own = ARGUMENTS.get((model, form), {})
     return RunConfig(
         model=model,
@@ -115,6 +116,7 @@ def training_configs(
     epoch_windows: int = 0,
     batch_size: int = TRAIN["batch_size"],
     own_batch_size: int = OWN["batch_size"],
+    half: bool = False,
 ) -> dict[str, list[RunConfig]]:
     """The runs of the manual exploration, by name of the trial, one for each seed.
 
@@ -130,7 +132,8 @@ def training_configs(
         if HAND[name].against not in {"", *wanted}:
             wanted.append(HAND[name].against)
     usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
-    whole = {"epochs": own_epochs, "batch_size": own_batch_size}
+    whole = {"epochs": own_epochs, "batch_size": own_batch_size, "half": half}
+    usual["half"] = half
     out = {}
     for name in HAND:
         if name in wanted:
@@ -149,9 +152,11 @@ def curve_configs(
     epochs: int = TRAIN["epochs"],
     epoch_windows: int = 0,
     batch_size: int = TRAIN["batch_size"],
+    half: bool = False,
 ) -> dict[str, list[RunConfig]]:
     """One run of each published network that `models` names, by its name: the first seed's."""
     usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
+    usual["half"] = half
     return {n: [config(sets["windows"], n, seed=seeds[0], **usual)] for n in chosen(models)}
 
 
@@ -167,6 +172,7 @@ def evaluation_configs(
     own_seeds: Sequence[int] = (0, 1, 2),
     own_epochs: int = OWN["epochs"],
     own_batch_size: int = OWN["batch_size"],
+    half: bool = False,
     fold_seeds: Sequence[int] = (0,),
     fold_set: str = "records v2",
 ) -> dict[str, list[RunConfig]]:
@@ -178,9 +184,10 @@ def evaluation_configs(
     `fold_seeds`).
     """
     usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
-    whole = {"epochs": own_epochs, "batch_size": own_batch_size}
+    whole = {"epochs": own_epochs, "batch_size": own_batch_size, "half": half}
+    usual["half"] = half
     rows, records = sets["windows"], sets["records"]
-    repaired = {"arguments": REPAIRED, **ATTENTION, **usual}
+    repaired = {"arguments": REPAIRED, **usual}
     wanted = set(BESIDE) if beside == "all" else {n.strip() for n in beside.split(",")} - {""}
     if unknown := sorted(wanted - set(BESIDE)):
         raise ValueError(f"need beside of {', '.join(BESIDE)} or all, got {', '.join(unknown)}")
@@ -212,6 +219,7 @@ def feedback_configs(
     batch_size: int = TRAIN["batch_size"],
     own_epochs: int = OWN["epochs"],
     own_batch_size: int = OWN["batch_size"],
+    half: bool = False,
 ) -> dict[str, dict[str, list[RunConfig]]]:
     """The runs of the page on feedback loops: whose, change, a run for each seed.
 
@@ -222,7 +230,8 @@ def feedback_configs(
     from ecglib import models
 
     usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
-    whole = {"epochs": own_epochs, "batch_size": own_batch_size}
+    whole = {"epochs": own_epochs, "batch_size": own_batch_size, "half": half}
+    usual["half"] = half
     about = {
         "own": ("records", model, CHANGES, whole),
         "family": ("windows", family_model, FAMILY_CHANGES, usual),
