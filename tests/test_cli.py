@@ -42,14 +42,17 @@ def test_a_parameter_without_a_value_is_refused(command, built):
     assert built == []
 
 
-def test_data_fetches_what_is_named_from_the_mirror(command, monkeypatch):
+@pytest.mark.parametrize("name", ["fetch", "data"])
+def test_fetch_gets_what_is_named_from_the_mirror_by_its_former_name_too(
+    name, command, monkeypatch
+):
     calls = []
-    monkeypatch.setattr(fetch, "fetch", lambda name, **arguments: calls.append((name, arguments)))
-    command("data", "vfdb", "cudb", "--mirror", "/media/copy", "-q")
+    monkeypatch.setattr(fetch, "fetch", lambda name, **about: calls.append((name, about)))
+    command(name, "vfdb", "cudb", "--mirror", "/media/copy", "-q")
     given = {"mirror": "/media/copy", "progress": False}
     assert calls == [("vfdb", given), ("cudb", given)]
-    command("data")
-    assert [name for name, _ in calls[2:]] == list(fetch.DATABASES)
+    command(name)
+    assert [database for database, _ in calls[2:]] == list(fetch.DATABASES)
 
 
 def test_site_renders_what_was_published(command, monkeypatch, tmp_path):
@@ -93,3 +96,8 @@ def test_hypertune_hands_over_the_settings_it_was_given(command, monkeypatch, tm
     assert (given["address"], given["storage"], given["resume"]) == ("head:6379", "/shared", False)
     assert given["folder"] == paths.ledger("demo", "synthetic") / "search"
     assert (paths.demo("exercise_04") / "trials.parquet").exists()
+
+
+def test_the_former_name_of_fetch_is_not_advertised(command):
+    listed = [line.split()[0] for line in command("--help").output.splitlines() if line.strip()]
+    assert "fetch" in listed and "data" not in listed

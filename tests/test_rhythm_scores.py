@@ -164,6 +164,18 @@ def test_five_folds_test_every_record_once(sets):
     assert voted["seed"].nunique() == 1 and voted["protocol"].nunique() == 5
 
 
+def test_of_six_seeds_two_committees_of_three_decide(windows, sets):
+    found = [a_run(windows, seed=seed) for seed in range(6)]
+    decided = scores.decided(found[::-1], sets, together=True)
+    assert decided["seed"].unique().tolist() == [0, 1]
+    alone = scores.decided(found[3:], sets, together=True)
+    second = decided[decided["seed"] == 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(second.drop(columns="seed"), alone.drop(columns="seed"))
+    entry = results.protocol_entry({"a": found}, sets)["models"]
+    assert entry["a x3"]["parameters"] == 3 * entry["a"]["parameters"]
+    assert (entry["a"]["seeds"], entry["a x3"]["seeds"]) == (6, 2)
+
+
 def test_runs_over_windows_that_are_not_there_are_refused(runs, sets):
     with pytest.raises(ValueError, match="need windows .* for .*, got"):
         scores.decided(runs, {"records": sets["records"]})

@@ -126,4 +126,4 @@ class Stem(nn.Sequential):
 def with_ramp(x: Tensor) -> Tensor:
     """One more lead that rises from -1 to 1 along the window."""
     ramp = torch.linspace(-1, 1, x.shape[-1], device=x.device, dtype=x.dtype)
-    return torch.cat([x, ramp.expand(len(x), 1, -1)], dim=1)
+    return torch.cat([x, ramp.expand(x.shape[0], 1, -1)], dim=1)

@@ -90,9 +90,11 @@ class RhythmBranch(nn.Module):
         self.stages(torch.zeros(2, n_leads, self.n_lags))  # settles the width of the dense layer
 
     def forward(self, x: Tensor) -> Tensor:
-        n = x.shape[-1]
+        n = 2 * x.shape[-1]
+        if torch.compiler.is_exporting():  # a power of two is faster and exacter elsewhere
+            n = 1 << (n - 1).bit_length()
         x = (x - x.mean(dim=-1, keepdim=True)).float()
-        power = torch.fft.rfft(x, 2 * n).abs().square()
+        power = torch.fft.rfft(x, n).abs().square()
         lags = torch.fft.irfft(power)[..., : self.n_lags]  # (batch, n_leads, n_lags)
         return self.stages(lags / (lags[..., :1] + 1e-3))
 

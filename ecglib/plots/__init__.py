@@ -1,5 +1,5 @@
-"""Figures of the book: each function draws on `ax` and returns it; `examples`, `gallery` and
-`beats_by_class` return a figure.
+"""Figures of the book: each function draws on `ax` and returns it; `examples`, `gallery`,
+`beats_by_class` and `timeline` return a figure.
 
 Arrays and tables in, artists out. One colour a split throughout, every axis with its unit, ECGs on
 paper squares at equal scale. Explained in the chapters that show them.
@@ -45,6 +45,7 @@ from .scores import (
 )
 from .search import against, importance, luck, parallel, trial_curves
 from .shapes import beats_by_class, beats_overlay, folded, rr_scatter, spectrogram
+from .timeline import timeline
 from .traded import traded
 
 __all__ = [
@@ -99,6 +100,7 @@ __all__ = [
     "stacked",
     "strides",
     "style",
+    "timeline",
     "token_matrix",
     "traded",
     "trial_curves",

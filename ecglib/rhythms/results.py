@@ -13,7 +13,7 @@ import pandas as pd
 
 from ecglib.datasets import Windows
 
-from .scores import METRIC, decided, plain_scores, scores
+from .scores import COMMITTEE, METRIC, committee, decided, plain_scores, scores
 from .trials import PUBLISHED
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def protocol_entry(
     """A protocol for ``metrics.json``: sizes of the split, and the scores of each network.
 
     Of several fusions the first keeps the network's name, the others are named behind it
-    (``rhythm_net, vote``). Behind every network of several seeds stands what they decide together
-    (``rhythm_net x3``). Sizes are those of the first network's windows.
+    (``rhythm_net, vote``). Behind every network of several seeds stands what three of them decide
+    together (``rhythm_net x3``). Sizes are those of the first network's windows.
     """
     first = next(iter(by_name.values()))
     same = [run for run in first if run.config.train.seed == first[0].config.train.seed]
@@ -52,8 +52,8 @@ def protocol_entry(
             models[name + behind] = model_entry(one, n_parameters=n_parameters)
             if n_seeds > 1:
                 voted = decided(found, sets, how=how, together=True)
-                models[f"{name} x{n_seeds}{behind}"] = model_entry(
-                    voted, n_parameters=n_parameters * n_seeds
+                models[committee(name, found) + behind] = model_entry(
+                    voted, n_parameters=n_parameters * min(n_seeds, COMMITTEE)
                 )
     return {"split": sizes, "models": models}
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ecglib.runs import Run
 
 METRIC = "macro_f1"  # over N, O and A: the score of the challenge
+COMMITTEE = 3  # networks that decide together, as the published ones did
 Rates = dict[str, NDArray[np.float64]]
 
 
@@ -37,6 +38,12 @@ def by_title(found: Iterable[Run]) -> dict[str, list[Run]]:
     for run in found:
         out.setdefault(title(run.config), []).append(run)
     return out
+
+
+def committee(name: str, found: Sequence[Run]) -> str:
+    """What several seeds of a network are called where they decide together: ``c1dct x3``."""
+    n_seeds = len({run.config.train.seed for run in found})
+    return f"{name} x{min(n_seeds, COMMITTEE)}" if n_seeds > 1 else name
 
 
 def decided(
@@ -53,26 +60,29 @@ def decided(
     sets : among which the windows of each run are
     how : one of `fusion.FUSIONS`
     together : bool
-        Decide once for all runs of a protocol instead of run by run: the published regression on
-        nine values if `how` is learned, else the mean over networks.
+        Decide once for each `COMMITTEE` of a protocol, in the order of the seeds, instead of run
+        by run: the published regression on nine values if `how` is learned, else the mean over
+        networks. Committees are numbered as seeds are.
 
     Returns
     -------
     DataFrame: run, seed, protocol, record, patient, split, label, pred, p_0, p_1, …
     """
     by_hash = {windows.hash: windows for windows in sets.values()}
-    groups: dict[object, list[Run]] = {}
-    for run in found:
+    groups: dict[str, list[Run]] = {}
+    for run in sorted(found, key=lambda run: run.config.train.seed) if together else found:
         if run.config.data not in by_hash:
             raise ValueError(f"need windows {run.config.data} for {run.id}, got {[*by_hash]}")
         groups.setdefault(run.config.protocol if together else run.id, []).append(run)
     parts = []
-    for members in groups.values():
-        first = members[0].config
-        seen = [fusion.record_features(run, by_hash[run.config.data]) for run in members]
-        about = {"run": "+".join(run.id for run in members), "protocol": first.protocol}
-        about["seed"] = 0 if together else first.train.seed
-        parts.append(fusion.decide(seen, how).assign(**about))
+    for several in groups.values():
+        for number, first in enumerate(range(0, len(several), COMMITTEE)):
+            members = several[first : first + COMMITTEE]
+            seen = [fusion.record_features(run, by_hash[run.config.data]) for run in members]
+            about = {"run": "+".join(run.id for run in members)}
+            about |= {"protocol": members[0].config.protocol}
+            about["seed"] = number if together else members[0].config.train.seed
+            parts.append(fusion.decide(seen, how).assign(**about))
     return pd.concat(parts, ignore_index=True)
 
 

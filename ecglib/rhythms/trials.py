@@ -73,7 +73,7 @@ TRAIN = {
 PUBLISHED_DROPOUT, PUBLISHED_LR = 0.5, 1e-3
 # Our way with whole recordings.
 OWN = {
-    "epochs": 28,
+    "epochs": 14,
     "batch_size": 64,
     "lr": 2e-3,
     "class_weights": "root",
@@ -152,7 +152,7 @@ CHANGES = {  # one at a time, around `MODEL` on whole recordings
     "no label smoothing": {"label_smoothing": 0.0},
     "no averaged weights": {"average": 0.0},
     "mixup": {"mixup": 0.2},
-    "half as wide": {"arguments": {"width": 24}},
+    "twice as wide": {"arguments": {"width": 48, "hidden": 64}},
     "two blocks a stage": {"arguments": {"depth": 2}},
     "no channel weights": {"arguments": {"ratio": 0}},
     "average instead of attention": {"arguments": {"pool": "average"}},
@@ -165,6 +165,9 @@ FAMILY_CHANGES = {  # one at a time, around one of the published networks on fiv
     "label smoothing": {"label_smoothing": OWN["label_smoothing"]},
     "no averaged weights": {"average": 0.0},
     "a quarter dropped": {"arguments": {"dropout": 0.25}},
+    "all that ours has": {
+        name: OWN[name] for name in ("class_weights", "augment", "label_smoothing")
+    },
 }
 
 
