@@ -32,6 +32,7 @@ NOT_IN_PAGES = {
     "readme.py",
     "site.py",
 }
+LAST = ("exercise_06",)  # its pages work with what the other exercises trained
 
 
 class PublishError(RuntimeError):
@@ -70,7 +71,8 @@ def build(
 ) -> Path:
     """Run what is not up to date and render the site.
 
-    The pages of an exercise run one after the other, exercises side by side.
+    The pages of an exercise run one after the other, exercises side by side, those of `LAST` when
+    the others are done.
 
     Parameters
     ----------
@@ -103,21 +105,24 @@ def build(
     n_jobs = min(jobs or os.cpu_count() or 1, len(exercises))
     bar = tqdm(total=len(book), desc="pages", unit="page", disable=not progress)
 
-    def run_exercise(of: list[Page]) -> str:
-        """Run its pages in their order; what failed, or nothing."""
-        mark = ""
-        for page in of:
+    def run_exercise(name: str, before: str = "") -> tuple[str, str]:
+        """Run its pages in their order; the last one's fingerprint and what failed, or nothing."""
+        mark = before
+        for page in exercises[name]:
             mark = fingerprint(page, before=mark)
             if page.name in chosen:
                 try:
                     _bring_up_to_date(page, mark, folder=stage, force=force)
                 except PublishError as error:
-                    return str(error)
+                    return mark, str(error)
             bar.update()
-        return ""
+        return mark, ""
 
     with bar, _this_interpreter(folder, n_jobs=n_jobs), ThreadPoolExecutor(n_jobs) as pool:
-        failed = [said for said in pool.map(run_exercise, exercises.values()) if said]
+        done = list(pool.map(run_exercise, [name for name in exercises if name not in LAST]))
+        marks = "".join(mark for mark, _ in done)
+        done += [run_exercise(name, marks) for name in exercises if name in LAST]
+    failed = [said for _, said in done if said]
     if failed:
         raise PublishError("\n".join(failed))
     return site.render({p.name: p.executed for p in book}, build_folder=folder, progress=progress)
@@ -209,7 +214,7 @@ def fingerprint(page: Page, *, before: str = "") -> str:
     """SHA-256 over all that a page's results come from.
 
     Its code cells, parameters and kind of recordings, the library, the pinned packages, the
-    fetched databases, and the pages `before` it in the same exercise, which feed the ledger.
+    fetched databases, and the pages `before` it, which feed the ledger.
     """
     root, source = paths.root(), page.source
     notebook = nbformat.read(page.file, as_version=4)

@@ -225,6 +225,19 @@ def test_exercises_run_side_by_side_and_their_pages_in_order(root, monkeypatch):
     assert order.index("exercise_03/01_one") < order.index("exercise_03/02_two")
 
 
+def test_the_last_exercise_waits_for_the_others_and_runs_again_when_they_change(root, ran):
+    file = root / "book" / "exercise_06" / "01_last.ipynb"
+    file.parent.mkdir()
+    nbformat.write(notebook(PARAMETERS, "print(epochs)"), file)
+    toc = TOC.replace("chapters:\n", "chapters:\n  - file: book/exercise_06/01_last\n")
+    (root / "_toc.yml").write_text(toc)
+    build()
+    assert ran[-1] == "exercise_06/01_last" and len(ran) == 4
+    edit(root, "exercise_05/01_other", PARAMETERS, "print(2 * epochs)")
+    build()
+    assert ran[4:] == ["exercise_05/01_other", "exercise_06/01_last"]
+
+
 def test_force_runs_what_is_up_to_date(ran):
     build()
     build(force=True)

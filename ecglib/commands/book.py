@@ -19,6 +19,7 @@ def book(
         list[str] | None, typer.Option("--parameter", "-p", help="name=value; repeat.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Run pages that are up to date, too.")] = False,
+    jobs: Annotated[int, typer.Option(min=0, help="Exercises side by side; 0: one a core.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Run the pages that changed and render the site.
@@ -36,6 +37,7 @@ def book(
         chapters=chapter or (),
         parameters=parsed(parameter or (), what="a parameter"),
         force=force,
+        jobs=jobs,
         progress=not quiet,
     )
     typer.echo(f"read it at {(index / 'index.html').as_uri()}")
