@@ -167,6 +167,7 @@ def evaluation_configs(
     beside: str = "all",
     seeds: Sequence[int] = (0, 1, 2),
     epochs: int = TRAIN["epochs"],
+    attention_epochs: int = TRAIN["epochs"],
     epoch_windows: int = 0,
     batch_size: int = TRAIN["batch_size"],
     own_seeds: Sequence[int] = (0, 1, 2),
@@ -187,13 +188,13 @@ def evaluation_configs(
     whole = {"epochs": own_epochs, "batch_size": own_batch_size, "half": half}
     usual["half"] = half
     rows, records = sets["windows"], sets["records"]
-    repaired = {"arguments": REPAIRED, **usual}
+    longer = usual | {"epochs": attention_epochs}
     wanted = set(BESIDE) if beside == "all" else {n.strip() for n in beside.split(",")} - {""}
     if unknown := sorted(wanted - set(BESIDE)):
         raise ValueError(f"need beside of {', '.join(BESIDE)} or all, got {', '.join(unknown)}")
     attention = {
-        "repaired": [config(rows, "c1dct", seed=s, **repaired) for s in seeds],
-        "transformer": [config(rows, "transformer", seed=s, **usual) for s in seeds],
+        "repaired": [config(rows, "c1dct", seed=s, arguments=REPAIRED, **longer) for s in seeds],
+        "transformer": [config(rows, "transformer", seed=s, **longer) for s in seeds],
     }
     asked = zip(attention.items(), BESIDE, strict=True)
     out = {"family": [config(rows, n, seed=s, **usual) for n in chosen(models) for s in seeds]}
