@@ -152,7 +152,7 @@ CHANGES = {  # one at a time, around `MODEL` on whole recordings
     "no label smoothing": {"label_smoothing": 0.0},
     "no averaged weights": {"average": 0.0},
     "mixup": {"mixup": 0.2},
-    "twice as wide": {"arguments": {"width": 48, "hidden": 64}},
+    "a third of the parameters": {"arguments": {"width": 20, "hidden": 32}},
     "two blocks a stage": {"arguments": {"depth": 2}},
     "no channel weights": {"arguments": {"ratio": 0}},
     "average instead of attention": {"arguments": {"pool": "average"}},
