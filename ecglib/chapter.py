@@ -37,7 +37,7 @@ DATABASES = {
     "exercise_03": ("vfdb", "mitdb", "cudb"),
     "exercise_04": ("mitdb",),
     "exercise_05": ("challenge-2017",),
-    "exercise_06": ("vfdb", "mitdb", "cudb"),
+    "exercise_06": ("vfdb", "mitdb", "cudb", "challenge-2017"),
 }
 METRICS_KEYS = ("data", "protocols", "selected")
 

@@ -27,6 +27,8 @@ NOT_IN_PAGES = {
     "__main__.py",
     "bench.py",
     "cli.py",
+    "data_cards.py",
+    "model_cards.py",
     "pages.py",
     "publish.py",
     "readme.py",

@@ -64,10 +64,15 @@ def bench() -> None:
 def readme(
     check: Annotated[bool, typer.Option(help="Only tell whether it is in step.")] = False,
 ) -> None:
-    """Write the headline results of metrics.json into README.md."""
-    from ecglib import readme
+    """Write the headline results into README.md, and the cards into the appendix."""
+    from ecglib import data_cards, model_cards, readme
 
     if check and not readme.in_step():
         raise ValueError("README.md is not in step with metrics.json: run `ecglib readme`")
+    for cards in (data_cards, model_cards):
+        if check and not cards.in_step():
+            raise ValueError(f"{cards.PAGE} is not in step with the cards: run `ecglib readme`")
     if not check:
         readme.write()
+        data_cards.write()
+        model_cards.write()

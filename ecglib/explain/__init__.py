@@ -7,28 +7,36 @@ inside".
 """
 
 from .averages import ClassAverage, by_class
-from .curves import FILLS, Curves, curves
+from .curves import FILLS, KINDS, Curves, curves
 from .maps import METHODS, explain, grad_cam, integrated_gradients, numbers, occlusion
 from .places import Grid, grid, layer_of, to_time
 from .sanity import agreement, label_randomisation, randomised, rank_correlation
+from .shortcuts import answers, burst, hum, learn, mark, pointed
 
 __all__ = [
     "FILLS",
+    "KINDS",
     "METHODS",
     "ClassAverage",
     "Curves",
     "Grid",
     "agreement",
+    "answers",
+    "burst",
     "by_class",
     "curves",
     "explain",
     "grad_cam",
     "grid",
+    "hum",
     "integrated_gradients",
     "label_randomisation",
     "layer_of",
+    "learn",
+    "mark",
     "numbers",
     "occlusion",
+    "pointed",
     "randomised",
     "rank_correlation",
     "to_time",

@@ -115,7 +115,7 @@ def _listed(
     peaks: int | ArrayLike | Sequence[ArrayLike], n: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Window and sample of every peak."""
-    if np.ndim(peaks) == 0 and not isinstance(peaks, Sequence):
+    if not isinstance(peaks, Sequence) and np.ndim(peaks) == 0:
         peaks = [peaks] * n
     if len(peaks) != n:
         raise ValueError(f"need peaks for each of {n} windows, got {len(peaks)}")

@@ -36,6 +36,7 @@ def randomised(
     fs: float,
     groups: ArrayLike | None = None,
     seed: int = 0,
+    most: int = 0,
     **options: object,
 ) -> pd.DataFrame:
     """Shuffle the weights from the answer down to the input; compare the maps layer by layer.
@@ -50,6 +51,8 @@ def randomised(
     target, fs : as for `explain`
     groups : array, shape (n,), the patient of each window, for the interval
     seed : int
+    most : int
+        Compare at so many layers only, evenly spaced, the lowest among them; 0 takes all.
     **options
         Keywords of the method.
 
@@ -65,11 +68,15 @@ def randomised(
     rows = _rows(before, np.roll(before, 1, axis=0), groups, layer=ANOTHER, depth=0)
     shuffled, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
     parts = list(reversed(_parts(shuffled).items()))
+    compared = {*range(1, len(parts) + 1)}
+    if most:
+        compared = {round(depth) for depth in np.linspace(len(parts), 1, min(most, len(parts)))}
     bar = tqdm(parts, desc="layers", unit="layer", mininterval=2, delay=2, leave=False)
     for depth, (name, tensors) in enumerate(bar, start=1):
         for tensor in tensors:
             _shuffle(tensor, generator)
-        rows += _rows(before, make(shuffled, x), groups, layer=name, depth=depth)
+        if depth in compared:
+            rows += _rows(before, make(shuffled, x), groups, layer=name, depth=depth)
     return pd.DataFrame(rows)
 
 

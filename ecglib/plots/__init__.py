@@ -16,6 +16,7 @@ from .classes import (
 )
 from .comparisons import aha, by_record, forest
 from .ecg import ecg_paper, examples, gallery
+from .exported import sizes_and_times, tracks
 from .look import LABELS, SHOCK, SPLIT_COLOURS, SPLIT_LINES, style
 from .pictures import recipe, stacked, token_matrix, turned
 from .rhythm_scores import (
@@ -34,6 +35,7 @@ from .rhythms import (
     marked_peaks,
     strides,
 )
+from .sanity import cascade, checks, likeness
 from .scores import (
     MOST_POINTS,
     calibration,
@@ -68,7 +70,9 @@ __all__ = [
     "beats_overlay",
     "beside_published",
     "by_record",
+    "cascade",
     "calibration",
+    "checks",
     "class_average",
     "class_forest",
     "class_precision_recall",
@@ -86,6 +90,7 @@ __all__ = [
     "importance",
     "joined",
     "learning_curves",
+    "likeness",
     "luck",
     "marked_peaks",
     "metrics_table",
@@ -96,12 +101,14 @@ __all__ = [
     "roc",
     "rr_scatter",
     "score_against_cost",
+    "sizes_and_times",
     "spectrogram",
     "stacked",
     "strides",
     "style",
     "timeline",
     "token_matrix",
+    "tracks",
     "traded",
     "trial_curves",
     "turned",

@@ -33,6 +33,7 @@ def attribution(
     start_s: float = 0.0,
     limit_mv: float | None = None,
     largest: float | None = None,
+    unit: str = "mV",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw an ECG on paper with its map as the colour behind the trace, and a colour bar.
@@ -46,6 +47,7 @@ def attribution(
     largest : float
         The magnitude of the strongest colour, for figures beside each other; by default the map's
         own.
+    unit : of the signal; where it is not millivolt, what the paper says of its scale is left out
     """
     ax = ax or plt.gca()
     values = np.asarray(map, dtype=float)
@@ -54,6 +56,11 @@ def attribution(
             f"need a finite map of shape {np.shape(signal)[-1:]} as the signal, got {values.shape}"
         )
     ecg_paper(signal, fs=fs, leads=leads, start_s=start_s, limit_mv=limit_mv, ax=ax)
+    if unit != "mV":
+        ax.set_ylabel(f"ECG ({unit})")
+        for note in list(ax.texts):
+            if note.get_text().startswith("25 mm/s"):
+                note.remove()
     largest = largest or float(np.abs(values).max()) or 1.0
     signed = values.min() < 0
     edges = start_s + (np.arange(len(values) + 1) - 0.5) / fs
@@ -101,7 +108,8 @@ def class_average(average: ClassAverage, *, unit: str = "mV", ax: Axes | None = 
     ax.plot([], [], color=RIGHT, lw=1.6, label="mean map, 95 %")
     ax.set(xlabel="time from the R peak (ms)", ylabel=f"ECG ({unit})", xlim=(ms[0], ms[-1]))
     beats = f"{average.n_beats:,} beat" + ("s" if average.n_beats > 1 else "")
-    ax.legend(loc="upper right", title=f"{average.name}: {beats}")
+    title = f"{average.name}: {beats}"
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, title=title, alignment="left")
     return ax
 
 

@@ -6,6 +6,7 @@ Chapter: exercise 06, "Scoring and exporting".
 from __future__ import annotations
 
 import io
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -138,6 +139,7 @@ def _scored(
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # that bars are off need not be said
     items = [
         {"number": i, "file": str(file), "name": name}
         for i, (file, name) in enumerate(zip(files, names, strict=True))

@@ -6,7 +6,7 @@ Chapter: exercise 06, "Look inside".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -107,6 +107,23 @@ def look(
     })  # fmt: skip
     n_signals = x.shape[1] - N_FEATURES[run.config.inputs]
     return Looked(x[:, :n_signals], maps, about, fs=windows.fs, method=method)
+
+
+def strongest(looked: Looked, seconds: float) -> Looked:
+    """Of each window the stretch that its map is strongest in; `start_s` tells where it begins.
+
+    Windows that are shorter are kept whole.
+    """
+    width = min(round(seconds * looked.fs), looked.maps.shape[1])
+    sums = np.cumsum(np.pad(np.abs(looked.maps), ((0, 0), (1, 0))), axis=1, dtype=float)
+    first = (sums[:, width:] - sums[:, :-width]).argmax(axis=1)
+    at = first[:, None] + np.arange(width)
+    return replace(
+        looked,
+        signal=np.take_along_axis(looked.signal, at[:, None], axis=2),
+        maps=np.take_along_axis(looked.maps, at, axis=1),
+        about=looked.about.assign(start_s=looked.about["start_s"] + first / looked.fs),
+    )
 
 
 def _surest(run: Run) -> NDArray[np.intp]:

@@ -84,14 +84,14 @@ def export(model: Published, path: Path, *, small: bool = False) -> Exported:
 
     if not small:
         return export.onnx(model, path)
-    calibration, test = _shown_of(model.config)
+    calibration, test = shown_of(model.config)
     with tempfile.TemporaryDirectory() as aside:
         whole = Path(aside) / path.name
         export.onnx(model, whole)
         return export.int8(whole, path, x=calibration, test=test)
 
 
-def _shown_of(config: RunConfig) -> tuple[np.ndarray | None, Windows | None]:
+def shown_of(config: RunConfig) -> tuple[np.ndarray | None, Windows | None]:
     """Some training windows and the labelled test windows, as the network is shown them."""
     from ecglib.runs.parts import clean_split, rows, shown
 
