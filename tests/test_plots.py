@@ -9,6 +9,7 @@ import test_plots_attribution
 import test_plots_classes
 import test_plots_rhythm_scores
 import test_plots_rhythms
+import test_plots_sanity
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 
@@ -59,8 +60,12 @@ DRAWN = {  # every plot that takes `ax`, with what it needs
     "aha": lambda ax: plots.aha(metrics.aha_table((SCORE > 0.5) * 1, TABLE), ax=ax),
 }
 DRAWN |= test_plots_classes.DRAWN | test_plots_rhythms.DRAWN | test_plots_rhythm_scores.DRAWN
-DRAWN |= test_plots_attribution.DRAWN
+DRAWN |= test_plots_attribution.DRAWN | test_plots_sanity.DRAWN
+FIGURES = {"beats_by_class", "examples", "gallery", "sizes_and_times", "timeline"}
 ONE_AXIS = {
+    "checks",
+    "likeness",
+    "tracks",
     "forest",
     "aha",
     "beside_published",
@@ -104,7 +109,7 @@ def visible(artist, marker):
 
 def test_the_contracts_cover_every_plot():
     public = {name for name, value in vars(plots).items() if callable(value)}
-    assert public == set(DRAWN) | {"beats_by_class", "examples", "gallery", "style"}
+    assert public == set(DRAWN) | FIGURES | {"style"}
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))

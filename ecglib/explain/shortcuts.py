@@ -60,9 +60,9 @@ def burst(
     x: ArrayLike,
     *,
     fs: float,
-    size_mv: float = 0.2,
+    size_mv: float = 0.3,
     hz: float = 50.0,
-    length_s: float = 0.4,
+    length_s: float = 0.8,
     seed: int = 0,
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """Put a short burst of mains hum, as of a motor that starts, at a random place.

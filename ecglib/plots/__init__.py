@@ -1,5 +1,5 @@
 """Figures of the book: each function draws on `ax` and returns it; `examples`, `gallery`,
-`beats_by_class` and `timeline` return a figure.
+`beats_by_class`, `timeline` and `sizes_and_times` return a figure.
 
 Arrays and tables in, artists out. One colour a split throughout, every axis with its unit, ECGs on
 paper squares at equal scale. Explained in the chapters that show them.
