@@ -10,7 +10,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -146,7 +146,7 @@ class Chapter:
         metrics["protocols"] |= new.get("protocols", {})
         metrics["selected"] = new.get("selected", metrics["selected"])
         metrics["made_with"] = made_with()
-        text = json.dumps(_plain(metrics), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(plain(metrics), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_bytes(self.out / "metrics.json", text.encode())
         return json.loads(text)
 
@@ -264,6 +264,17 @@ def write_bytes(file: Path, content: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
+def plain(value: object) -> object:
+    """`value` as JSON takes it: numbers of numpy as Python's, not finite as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _fewer_colours(png: io.BytesIO, *, dpi: int) -> bytes:
     """The picture with a palette of 256 colours, a quarter of the size: a page stays small."""
     from PIL import Image
@@ -281,14 +292,3 @@ def _known(value: float | None) -> bool:
 
 def _number(value: float | None, scale: float, digits: int) -> str:
     return f"{value * scale:.{digits}f}" if _known(value) else "–"
-
-
-def _plain(value: object) -> object:
-    """`value` as JSON takes it: numbers of numpy as Python's, not finite as None."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -54,3 +54,18 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
         patch.delenv("ECGLIB_MIRROR", raising=False)
         html = publish.build("test", build_folder=folder / "_build", progress=False)
     yield Book(html=html, outs=folder / "outs")
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[object]:
+    """A cluster of two machines with a processor each, as far as Ray can tell."""
+    from ray.cluster_utils import Cluster
+
+    from ecglib import cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 10**8}
+    with cluster.light():
+        made = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+        made.add_node(**node)
+        yield made
+        made.shutdown()

@@ -18,7 +18,7 @@ import yaml
 from tiny_beats import beats
 
 from ecglib import datasets, hypertune, models, paths, runs, splits
-from ecglib.hypertune import Settings, cluster, driver
+from ecglib.hypertune import Settings, driver
 
 SPACE = {"mlp": {"hidden": {"low": 4, "high": 32, "log": True}, "dropout": [0.0, 0.3]}}
 TRAIN = {"lr": {"low": 1e-3, "high": 3e-2, "log": True}, "batch_size": 2, "augment": ["", "noise"]}
@@ -254,19 +254,6 @@ def test_a_trial_goes_on_from_its_checkpoint_to_the_same_end(windows, tmp_path):
 
 
 # Ray: a cluster of two machines, here
-
-
-@pytest.fixture(scope="module")
-def nodes():
-    """A cluster of two machines with a processor each, as far as Ray can tell."""
-    from ray.cluster_utils import Cluster
-
-    node = {"num_cpus": 1, "object_store_memory": 10**8}
-    with cluster.light():
-        made = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
-        made.add_node(**node)
-        yield made
-        made.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -68,8 +68,8 @@ ROOMS = {  # room: the other rooms it may import
         "beats",
         "chapter",
         "cinc",
+        "cluster",
         "datasets",
-        "hypertune",
         "own",
         "plots",
         "published",
@@ -107,7 +107,8 @@ ROOMS = {  # room: the other rooms it may import
         "synthetic",
         "train",
     },
-    "hypertune": {"chapter", "datasets", "metrics", "models", "paths", "runs", "train"},
+    "cluster": set(),
+    "hypertune": {"chapter", "cluster", "datasets", "metrics", "models", "paths", "runs", "train"},
 }
 ANYTHING = {"cli", "commands", "bench", "__main__"}
 HEAVY = {  # package: the rooms that may import it
@@ -122,7 +123,7 @@ HEAVY = {  # package: the rooms that may import it
         "export",
         "score",
     },
-    "ray": {"hypertune", "score"},
+    "ray": {"cluster", "hypertune", "score"},
     "captum": {"explain"},
     "onnx": {"export"},
     "onnxruntime": {"export"},

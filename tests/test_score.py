@@ -419,21 +419,6 @@ def test_windows_of_other_rules_or_tasks_are_refused(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def nodes():
-    """A cluster of two machines with a processor each, as far as Ray can tell."""
-    from ray.cluster_utils import Cluster
-
-    from ecglib.hypertune import cluster
-
-    node = {"num_cpus": 1, "object_store_memory": 10**8}
-    with cluster.light():
-        made = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
-        made.add_node(**node)
-        yield made
-        made.shutdown()
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Twelve recordings and one that is none."""
     folder = tmp_path_factory.mktemp("recordings")

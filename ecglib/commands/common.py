@@ -6,7 +6,6 @@ Chapter: "How to run".
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -139,19 +138,10 @@ def place(path: Path, *endings: str) -> Path:
 def show(value: object, text: str, *, as_json: bool) -> None:
     """Print `value` as JSON, or `text`."""
     if as_json:
-        text = json.dumps(_plain(value), ensure_ascii=False, indent=1, default=str)
+        from ecglib.chapter import plain
+
+        text = json.dumps(plain(value), ensure_ascii=False, indent=1, default=str)
     typer.echo(text)
-
-
-def _plain(value: object) -> object:
-    """Numbers of numpy as Python's, what is not finite as None."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def percent(score: Mapping[str, float]) -> str:

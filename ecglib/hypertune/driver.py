@@ -16,8 +16,8 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ecglib import chapter, datasets, runs
+from ecglib.cluster import cluster
 
-from .cluster import cluster
 from .settings import Settings
 
 if TYPE_CHECKING:

@@ -61,8 +61,8 @@ ELSEWHERE = {  # on other records than ours: a mark, not a comparison
     },
 }  # fmt: skip
 
-# A hundredth of the published training: small steps at a high rate, their weights averaged, and
-# little dropout, since with half of everything dropped hardly anything is learnt in that time.
+# For a small part of the published training: small steps at a high rate, their weights averaged,
+# and little dropout, since with half of everything dropped little is learnt in that time.
 TRAIN = {
     "epochs": 8,
     "batch_size": 32,

@@ -80,7 +80,7 @@ def fleet(
     ConnectionError, RuntimeError
         If no Ray answers at the address, or none starts here.
     """
-    from ecglib.hypertune.cluster import cluster
+    from ecglib.cluster import cluster
 
     files = _files(paths)
     names = _names(files)

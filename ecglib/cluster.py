@@ -1,4 +1,7 @@
-"""Ray, where it runs already, on a cluster, or started here and ended after use."""
+"""Ray, where it runs already, on a cluster, or started here and ended after use.
+
+Chapters: exercise 04, "Search"; exercise 06, "Scoring and exporting".
+"""
 
 from __future__ import annotations
 
