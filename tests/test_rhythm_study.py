@@ -120,7 +120,9 @@ def test_a_network_of_our_own_learns_from_those_before_it(sets):
 
 
 def test_networks_with_attention_are_trained_beside_the_others_or_left_out(sets):
-    asked = study.evaluation_configs(sets, models="basic_cnn", beside_seeds=[0], beside="transformer")
+    asked = study.evaluation_configs(
+        sets, models="basic_cnn", seeds=[0], beside_seeds=[0], beside="transformer"
+    )
     assert [len(asked[part]) for part in ("family", "repaired", "transformer")] == [1, 0, 1]
     none = study.evaluation_configs(sets, models="basic_cnn", seeds=[0], beside="")
     assert not none["repaired"] and not none["transformer"]
