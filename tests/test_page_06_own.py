@@ -14,7 +14,7 @@ from ecglib.own import mistakes
 from ecglib.terminal import Terminal
 
 FIGURES = ["own_windows", "own_loss", "own_scores", "own_confusion", "own_timeline"]
-QUICK = {"--patients 20": "--patients 12", "epochs=5": "epochs=1", "epochs=2": "epochs=1"}
+QUICK = {"--patients 40": "--patients 12", "epochs=20": "epochs=1", "epochs=2": "epochs=1"}
 
 
 @pytest.fixture(scope="module")
