@@ -16,7 +16,7 @@ from ecglib.chapter import SOURCES, interval, listed, plural
 TASKS = {
     "shock": "whether a shock is advised",
     "heartbeats": "the class of a heartbeat",
-    "rhythms": "the rhythm of a recording at the wrist",
+    "rhythms": "the rhythm of a recording of half a minute with one lead",
     "own": "the labels of one's own recordings",
 }
 SETS = {"train": "training", "validation": "validation", "test": "test"}

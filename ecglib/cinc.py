@@ -1,4 +1,4 @@
-"""Short recordings from a wrist, as the PhysioNet/CinC Challenge 2017 gives them, and windows.
+"""Short recordings of one lead, as the PhysioNet/CinC Challenge 2017 gives them, and windows.
 
 A recording has one label: N (normal), A (atrial fibrillation), O (other rhythm) or ~ (noise), in
 two versions, v2 and the later v3. Source: Clifford et al., Computing in Cardiology 44:1, 2017.

@@ -23,8 +23,12 @@ wrong with it, and what the book makes of it. Written by `python -m ecglib readm
 All recordings of people are public and fetched by whoever runs the book; none is part of it.
 Whoever publishes with them cites the database and PhysioNet {cite:p}`goldberger2000`."""
 ODC = "[Open Data Commons Attribution License 1.0](https://opendatacommons.org/licenses/by/1-0/)"
-TITLES = {"exercise_03": "shock advice", "exercise_04": "heartbeats",
-          "exercise_05": "rhythms from a wrist", "exercise_06": "own recordings"}  # fmt: skip
+TITLES = {
+    "exercise_03": "shock advice",
+    "exercise_04": "heartbeats",
+    "exercise_05": "rhythms from a hand-held device",
+    "exercise_06": "own recordings",
+}
 LEFT_OUT = "exclude"  # the decision of the review that gives no other name
 
 

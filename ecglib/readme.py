@@ -117,7 +117,7 @@ def _rhythms(metrics: dict) -> str:
 EXERCISES = {
     "exercise_03": ("Exercise 03, shock advice", _shock),
     "exercise_04": ("Exercise 04, heartbeats", _beats),
-    "exercise_05": ("Exercise 05, rhythms from a wrist", _rhythms),
+    "exercise_05": ("Exercise 05, rhythms from a hand-held device", _rhythms),
 }
 
 

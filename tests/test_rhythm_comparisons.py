@@ -64,7 +64,7 @@ def test_one_alone_or_an_unknown_score_is_refused(decided):
 
 def test_decisions_stay_and_labels_change(windows, decided):
     turned = windows.table["rhythm"].replace({"O": "A", "A": "O"})
-    found = comparisons.relabelled(decided["good"], changed(windows, v3=turned), reference="v3")
+    found = scores.relabelled(decided["good"], changed(windows, v3=turned), reference="v3")
     assert (found["pred"] == decided["good"]["pred"]).all()
     assert (found["label"] == decided["good"]["label"].map({0: 0, 1: 2, 2: 1})).all()
 
@@ -72,13 +72,34 @@ def test_decisions_stay_and_labels_change(windows, decided):
 def test_records_that_are_noise_in_the_other_labels_are_left_out(windows, decided):
     record = windows.table["record"].iloc[0]
     noisy = windows.table["rhythm"].where(windows.table["record"] != record, "~")
-    found = comparisons.relabelled(decided["good"], changed(windows, v3=noisy), reference="v3")
+    found = scores.relabelled(decided["good"], changed(windows, v3=noisy), reference="v3")
     assert len(found) == len(decided["good"]) - 1 and record not in set(found["record"])
     with pytest.raises(ValueError, match="need labels v2 or v3, got 'v4'"):
-        comparisons.relabelled(decided["good"], windows, reference="v4")
+        scores.relabelled(decided["good"], windows, reference="v4")
+
+
+def test_what_learnt_from_other_labels_is_scored_by_those_of_the_test_set(windows):
+    learnt = windows.table["rhythm"]
+    other = learnt.where(windows.table["set"] != "train", learnt.replace({"O": "N"}))
+    made = changed(windows, v2=other, v3=learnt)
+    made = Windows(**vars(made) | {"parameters": made.parameters | {"reference": "v3 to learn"}})
+    found = scores.decided([a_run(made, seed=1)], {"windows": made}).set_index("split")
+    assert set(found.loc["train", "label"]) == {0, 2}
+    assert set(found.loc["test", "label"]) == set(found.loc["validation", "label"]) == {0, 1, 2}
 
 
 # fusion
+
+
+def test_the_prior_is_judged_on_others_than_those_who_chose_how_much_of_it(windows):
+    sets, runs = {"windows": windows}, [a_run(windows, seed=1, tilt=3.0)]
+    found = comparisons.fusion_table({"net": runs}, sets).set_index("fusion")["validation"]
+    fitted = scores.decided(runs, sets, how="prior-corrected")
+    flattering = scores.plain_scores(fitted, split="validation")["macro_f1"]
+    assert found["mean log p"] < found["prior-corrected"] != flattering
+    rare = (windows.label == 2) & (windows.table["set"] == "validation")
+    few = changed(windows, set=windows.table["set"].mask(rare, "test"))
+    assert np.isnan(comparisons.crossed([a_run(few)], {"windows": few}))
 
 
 def test_every_fusion_of_every_network_is_scored_and_none_flatters_itself(windows):

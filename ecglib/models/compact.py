@@ -1,4 +1,4 @@
-"""The published Transformer for five seconds at the wrist, as it was and repaired.
+"""The published Transformer for five seconds of one lead, as it was and repaired.
 
 Chapter: exercise 05, "Model".
 """

@@ -1,4 +1,4 @@
-"""The seven published convolutional networks for five seconds at the wrist, on one page.
+"""The seven published convolutional networks for five seconds of one lead, on one page.
 
 They come from public notebooks on the recordings of the 2017 challenge (Clifford 2017,
 doi:10.22489/CinC.2017.065-469), written for Keras. Chapter: exercise 05, "Model".

@@ -1,4 +1,4 @@
-"""A network of our own for whole recordings at the wrist.
+"""A network of our own for whole recordings of one lead.
 
 Convolutions see the waves, a recurrent layer their sequence, and what lies behind the end of a
 short recording is never seen. Chapter: exercise 05, "Model".

@@ -123,15 +123,20 @@ def decide(
 
 def tilted(members: Sequence[pd.DataFrame]) -> tuple[NDArray[np.float64], float]:
     """Mean log p with the prior taken out, shape (n_records, n_classes), and the alpha of it."""
-    about, log_p = members[0], mean(members, "log_p")
-    split, label = about["split"].to_numpy(), about["label"].to_numpy()
-    n_classes = log_p.shape[1]
-    learnt = label[split == "train"]
-    require_classes(learnt, where="train", n_classes=n_classes)
-    log_prior = np.log(np.bincount(learnt, minlength=n_classes) / len(learnt))
-    seen = split == "validation"
-    alpha = choose_alpha(label[seen], log_p[seen], log_prior)
+    log_p, log_prior = with_prior(members)
+    seen = (members[0]["split"] == "validation").to_numpy()
+    alpha = choose_alpha(members[0]["label"].to_numpy()[seen], log_p[seen], log_prior)
     return log_p - alpha * log_prior, alpha
+
+
+def with_prior(
+    members: Sequence[pd.DataFrame],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean log p, shape (n_records, n_classes), and the log share of each class in training."""
+    log_p = mean(members, "log_p")
+    learnt = members[0].loc[members[0]["split"] == "train", "label"].to_numpy()
+    require_classes(learnt, where="train", n_classes=log_p.shape[1])
+    return log_p, np.log(np.bincount(learnt, minlength=log_p.shape[1]) / len(learnt))
 
 
 def choose_alpha(label: NDArray, log_p: NDArray, log_prior: NDArray) -> float:

@@ -82,8 +82,33 @@ def decided(
             about = {"run": "+".join(run.id for run in members)}
             about |= {"protocol": members[0].config.protocol}
             about["seed"] = number if together else members[0].config.train.seed
-            parts.append(fusion.decide(seen, how).assign(**about))
+            one = fusion.decide(seen, how).assign(**about)
+            windows = by_hash[members[0].config.data]
+            if windows.parameters.get("reference") == "v3 to learn":  # what is scored are labels v2
+                one = relabelled(one, windows, reference="v2")
+            parts.append(one)
     return pd.concat(parts, ignore_index=True)
+
+
+def relabelled(decisions: pd.DataFrame, windows: Windows, *, reference: str) -> pd.DataFrame:
+    """The same decisions held against another version of the labels.
+
+    Records that are noise there are left out, if noise is no class of `windows`.
+
+    Parameters
+    ----------
+    windows : any windows of the records, with the column `reference`
+    reference : v2 or v3
+    """
+    if reference not in windows.table:
+        raise ValueError(f"need labels v2 or v3, got {reference!r}")
+    known = windows.table.drop_duplicates("record").set_index("record")[reference]
+    if lacking := sorted(set(decisions["record"]) - set(known.index)):
+        raise ValueError(f"need labels {reference} of every record, got none of {lacking[0]}")
+    number = {name: i for i, name in enumerate(windows.classes)}
+    label = decisions["record"].map(known).map(number)
+    kept = decisions.assign(label=label)[label.notna()]
+    return kept.astype({"label": np.int64}).reset_index(drop=True)
 
 
 def scores(

@@ -61,7 +61,7 @@ CATALOGUE = (
           inputs="rr+late", form={"form": "context", "paced": False}),
     Entry("rhythms-rhythm_net", "exercise_05", "rhythms", "rhythm_net", "published",
           "Tells sinus rhythm, atrial fibrillation and other rhythms apart in half a minute of "
-          "one lead as recorded at the wrist.",
+          "one lead as recorded with a hand-held device.",
           taught=True, form={"form": "records", "reference": "v3 to learn"}),
 )  # fmt: skip
 
