@@ -130,6 +130,13 @@ def windows_of(
     return signals.cut(x, starts, length=N_WINDOW), starts / item.record.fs
 
 
+def in_its_own_size(x: NDArray, *, fs: float) -> NDArray[np.float32]:
+    """A recording (1, n_samples), millivolt, as `whole` shows it before it is cut."""
+    y = signals.bandpass(signals.resample(x, fs=fs, new_fs=RECORD_FS), fs=RECORD_FS)
+    size = np.maximum(signals.amplitude_mv(y, fs=RECORD_FS), FAINTEST_MV)
+    return np.clip(y / size[:, None], -LARGEST, LARGEST).astype(np.float32)
+
+
 def whole(x: NDArray, *, fs: float) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Windows of thirty seconds at 150 Hz, 0.5 to 40 Hz, divided by the recording's own size.
 
@@ -148,9 +155,7 @@ def whole(x: NDArray, *, fs: float) -> tuple[NDArray[np.float32], NDArray[np.flo
     signal : array, shape (n_windows, 1, 4500), without unit; about 1 from peak to peak, within ±5
     start_s : array, shape (n_windows,), seconds
     """
-    y = signals.bandpass(signals.resample(x, fs=fs, new_fs=RECORD_FS), fs=RECORD_FS)
-    size = np.maximum(signals.amplitude_mv(y, fs=RECORD_FS), FAINTEST_MV)
-    y = np.clip(y / size[:, None], -LARGEST, LARGEST).astype(np.float32)
+    y = in_its_own_size(x, fs=fs)
     n = y.shape[-1]
     if n <= N_RECORD:
         return np.pad(y, ((0, 0), (0, N_RECORD - n)))[None], np.zeros(1)

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import ecglib
 from ecglib import cards, datasets, paths
+from ecglib.chapter import plain
 from ecglib.runs import Run, RunConfig, read_config
 
 if TYPE_CHECKING:
@@ -206,9 +207,15 @@ def load(folder: str | Path) -> Published:
 
 
 def available(root: Path | None = None) -> dict[str, Path]:
-    """Folders of the published models by name, by default in ``outs/exercise_06/models``."""
-    root = paths.published("exercise_06") / "models" if root is None else Path(root)
-    return {p.name: p for p in sorted(root.glob("[!.]*")) if (p / CONFIG).is_file()}
+    """Folders of the models by name: of the published edition, and of trials beside it.
+
+    By default those in ``outs/exercise_06/models`` and, under other names, in
+    ``outs/demo/exercise_06/models``.
+    """
+    edition, trials = (where("exercise_06") / "models" for where in (paths.published, paths.demo))
+    roots = [trials, edition] if root is None else [Path(root)]
+    found = {p.name: p for r in roots for p in r.glob("[!.]*") if (p / CONFIG).is_file()}
+    return dict(sorted(found.items()))
 
 
 def preparation(windows: datasets.Windows) -> dict:
@@ -216,17 +223,6 @@ def preparation(windows: datasets.Windows) -> dict:
     kept = {k: v for k, v in windows.parameters.items() if k not in COUNTS}
     scaled = kept.get("rules", {}).get("scaled_by")
     return plain({"task": windows.task, **kept, "unit": f"{scaled}" if scaled else "mV"})
-
-
-def plain(value: object) -> object:
-    """`value` as JSON takes it: numbers of numpy as Python's, what is not finite as None."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(final: Path, files: dict[str, bytes]) -> Path:

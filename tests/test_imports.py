@@ -63,7 +63,7 @@ ROOMS = {  # room: the other rooms it may import
     "report": {"chapter"},
     "explain": {"metrics", "models", "train"},
     "cards": {"chapter"},
-    "published": {"cards", "datasets", "models", "paths", "runs"},
+    "published": {"cards", "chapter", "datasets", "models", "paths", "runs"},
     "score": {
         "beats",
         "chapter",

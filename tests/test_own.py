@@ -195,6 +195,8 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, Settings, str]]:
     (folder / "binary.csv").write_bytes(b"\xff\xfe\x00\x01" * 50)
     (folder / "damaged.parquet").write_bytes(b"PAR1 nothing")
     pq.write_table(pa.table({"II": ["a", "b"]}), folder / "words.parquet")
+    rowless = pa.table({"time_s": pa.array([], pa.float64()), "II": pa.array([], pa.float64())})
+    pq.write_table(rowless, folder / "rowless.parquet")
     header = write_wfdb(folder, 12)
     (folder / "lost.hea").write_text(header.read_text().replace("r1", "lost"))
     return {
@@ -216,6 +218,11 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, Settings, str]]:
         "binary": (folder / "binary.csv", known, "need text in UTF-8|empty or binary"),
         "no Parquet": (folder / "damaged.parquet", known, "need a Parquet file"),
         "Parquet of words": (folder / "words.parquet", known, "need numbers in column 1"),
+        "Parquet without rows": (
+            folder / "rowless.parquet",
+            known,
+            "need samples, the file has none",
+        ),
         "12 leads": (header, Settings(), "need one lead, the file has 12: give `lead` as I, II"),
         "no such lead": (header, Settings(lead="V9"), "need lead 'V9', the file has I, II"),
         "another rate": (header, Settings(rate=500, lead=1), "need 500 Hz .* says 250 Hz"),

@@ -1,6 +1,7 @@
 """What a network looked at: exhibits, their tests, planted shortcuts, what the page leaves."""
 
 import io
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,6 +52,32 @@ def test_an_exhibit_shows_test_windows_of_every_class_and_what_was_decided(cnn):
     logits = test.loc[cnn.rows, ["logit_0", "logit_1"]].to_numpy()
     assert np.array_equal(cnn.target, logits.argmax(axis=1))
     assert set(cnn.of_class(1).label) == {1} and np.bincount(cnn.some(1).label).max() == 1
+
+
+def test_averages_are_of_windows_that_were_decided_well(cnn):
+    turned = replace(cnn, target=np.where(np.arange(len(cnn.rows)) % 2, cnn.label, 1 - cnn.label))
+    well = turned.right()
+    assert len(well.rows) == len(cnn.rows) // 2 and np.array_equal(well.target, well.label)
+
+
+def test_a_map_that_is_high_at_the_beats_follows_them_and_a_flat_one_does_not(cnn):
+    class Drawn(type(cnn)):
+        def maps(self, method):
+            out = np.full((len(self.rows), self.x.shape[-1]), 0.25, np.float32)
+            for line, peaks in zip(out, self.peaks(), strict=True):
+                for peak in peaks if method == "beats" else ():
+                    line[max(peak - 5, 0) : peak + 6] = 1.0
+            return out
+
+        def peaks(self):
+            return [np.array([100, 350, 600])] * len(self.rows)
+
+    drawn = Drawn(**vars(cnn))
+    found = exhibits.beside_peaks(drawn, "beats")
+    assert found["low"] > 0.2 and found["n"] == len(cnn.rows)
+    assert exhibits.beside_peaks(drawn, "flat")["value"] == pytest.approx(0)
+    first = np.arange(len(cnn.rows)) == 0
+    assert exhibits.beside_peaks(drawn, "beats", kept=first)["n"] == 1
 
 
 def test_what_has_not_been_trained_names_the_exercise(shelf, cnn):

@@ -1,13 +1,14 @@
 """A published model: kept whole, read back the same, refused when it was changed."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import tiny
 
-from ecglib import cards, datasets, published, runs, train
+from ecglib import cards, datasets, paths, published, runs, train
 from ecglib.runs import RunConfig
 from ecglib.train import TrainConfig
 
@@ -178,6 +179,15 @@ def test_published_models_are_found_by_name(folder, monkeypatch):
     assert published.available(root) == {"shock-tiny": folder}
     monkeypatch.setenv("ECGLIB_OUTS", str(root / "outs"))
     assert published.available() == {}
+
+
+def test_a_trial_never_passes_for_a_published_model(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("ECGLIB_OUTS", str(tmp_path / "outs"))
+    book, trials = (where("exercise_06") / "models" for where in (paths.published, paths.demo))
+    for place in (book / "shock-tiny", trials / "shock-tiny", trials / "mine"):
+        shutil.copytree(folder, place)
+    found = published.available()
+    assert found == {"mine": trials / "mine", "shock-tiny": book / "shock-tiny"}
 
 
 # the card

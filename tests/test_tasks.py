@@ -1,14 +1,17 @@
 """Tasks by name: windows, ways to train, runs that are found, judged and compared."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 import tiny
 import tiny_beats
+import tiny_rhythms
 
-from ecglib import metrics, runs, study
-from ecglib.tasks import looks, results, sets, shelf, ways
+from ecglib import metrics, paths, runs, study
+from ecglib.rhythms import fusion, scores
+from ecglib.tasks import looks, models, results, sets, shelf, ways
 
 QUICK = {"train": {"epochs": 1, "augment": (), "average": 0.0}}
 
@@ -85,8 +88,8 @@ def test_the_weights_of_shock_advice_decide_as_its_threshold(shock):
     windows, (run, _) = shock
     seen = results.decided(run, windows)
     p = np.stack([1 - seen["score"], seen["score"]], axis=1)
-    clear = np.abs(seen["score"] - results.decision_weights(run)[0]) > 1e-6
-    by_weights = (p * results.decision_weights(run)).argmax(axis=1)
+    clear = np.abs(seen["score"] - results.decision_weights(run, windows)[0]) > 1e-6
+    by_weights = (p * results.decision_weights(run, windows)).argmax(axis=1)
     assert np.array_equal(by_weights[clear], seen["pred"][clear])
 
 
@@ -148,6 +151,29 @@ def test_beats_are_learnt_as_in_their_exercise_and_judged_by_class(tmp_path):
     seen = seen[seen["split"] == "test"]
     wanted = metrics.class_scores(seen["label"], seen["pred"], windows.classes)
     assert found.scores["macro_f1"]["value"] == pytest.approx(wanted["macro_f1"])
+
+
+def test_rhythms_are_judged_with_the_prior_taken_out_as_their_exercise_does():
+    windows = tiny_rhythms.recordings("records")
+    run = tiny_rhythms.a_run(windows, seed=1, tilt=3.0, model="rhythm_net")
+    weights = results.decision_weights(run, windows)
+    assert weights[0] == 1 < weights[1] < weights[2]  # the rarer, the more
+    features = fusion.record_features(run, windows)
+    by_weights = metrics.tilt(fusion.of(features, "log_p"), weights=weights)
+    seen = results.decided(run, windows).set_index("record")
+    assert (seen.loc[features["record"], "pred"].to_numpy() == by_weights).all()
+    wanted = scores.decided([run], {"these": windows}, how="prior-corrected")
+    assert (seen["pred"] == wanted.set_index("record")["pred"]).all()
+
+
+def test_what_one_publishes_for_oneself_goes_beside_the_edition(shock, monkeypatch, tmp_path):
+    monkeypatch.setenv("ECGLIB_OUTS", str(tmp_path / "outs"))
+    run = shock[1][0]
+    path = models.publish(run, "mine")
+    assert path == paths.demo("exercise_06") / "models" / "mine" and any(path.glob("*.md"))
+    shutil.copytree(path, paths.published("exercise_06") / "models" / "shock-cnn")
+    with pytest.raises(ValueError, match="need another name than shock-cnn: the book publishes"):
+        models.publish(run, "shock-cnn")
 
 
 @pytest.mark.parametrize("task", sets.TASKS)

@@ -109,10 +109,10 @@ def compare(
 @runs.command()
 def publish(
     run: Which,
-    name: Annotated[str, typer.Option(help="Such as shock-cnn.")],
+    name: Annotated[str, typer.Option(help="Such as my-shock.")],
     about: Annotated[str, typer.Option(help="A sentence on what the model is for.")] = "",
     folder: Annotated[
-        Path | None, typer.Option(help="Default: outs/exercise_06/models.")
+        Path | None, typer.Option(help="Default: outs/demo/exercise_06/models.")
     ] = None,
     ledger: Ledger = None,
     as_json: Json = False,
@@ -121,7 +121,7 @@ def publish(
 
     \b
     Example:
-      ecglib runs publish last --name shock-cnn --about "Shock advice from four seconds."
+      ecglib runs publish last --name my-shock --about "Shock advice from four seconds."
     """
     from ecglib.tasks import models, shelf
 

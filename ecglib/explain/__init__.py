@@ -8,6 +8,7 @@ inside".
 
 from .averages import ClassAverage, by_class
 from .curves import FILLS, KINDS, Curves, curves
+from .intervals import mean_of
 from .maps import METHODS, explain, grad_cam, integrated_gradients, numbers, occlusion
 from .places import Grid, grid, layer_of, to_time
 from .sanity import agreement, label_randomisation, randomised, rank_correlation
@@ -34,6 +35,7 @@ __all__ = [
     "layer_of",
     "learn",
     "mark",
+    "mean_of",
     "numbers",
     "occlusion",
     "pointed",

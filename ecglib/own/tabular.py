@@ -116,6 +116,8 @@ def from_columns(
     units: list[str | None] | None = None,
 ) -> Raw:
     """Tell leads from time and counters; a column of the time gives the rate."""
+    if not columns or not len(columns[0]):
+        raise FileError(path, "need samples, the file has none")
     units, keep = units or [None] * len(names), []
     unnamed = names == [str(i + 1) for i in range(len(names))]
     for place, (name, column) in enumerate(zip(names, columns, strict=True)):

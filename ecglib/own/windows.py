@@ -103,12 +103,13 @@ def _cut(
     )  # fmt: skip
     pieces, tables, sizes, leads = [], [], [], None
     for record in bar:
-        if leads is not None and len(leads) != len(record.leads):
+        names = [name.lower() for name in record.leads]
+        if leads is not None and (len(leads) != len(names) or (len(names) > 1 and leads != names)):
             raise ValueError(
-                f"{folder}: need the same leads in all recordings, {record.record} has "
-                f"{len(record.leads)}, others {len(leads)}"
+                f"{folder}: need the same leads in the same order in all recordings, "
+                f"{record.record} has {', '.join(names)}, others {', '.join(leads)}"
             )
-        leads = record.leads
+        leads = names
         sizes.append(size_of(record.signal, record.fs))
         signal, table = _windows_of(record, stretches[record.record], settings, dropped)
         pieces.append(signal)
@@ -131,7 +132,11 @@ def _cut(
         fs=settings.window_rate or record.fs,
         classes=classes,
         task=TASK,
-        parameters={**parameters, "dropped": {k: v for k, v in sorted(dropped.items()) if v}},
+        parameters={
+            **parameters,
+            **({"leads": leads} if len(leads) > 1 else {}),
+            "dropped": {k: v for k, v in sorted(dropped.items()) if v},
+        },
     )
 
 

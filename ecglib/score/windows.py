@@ -90,7 +90,7 @@ def windows_of(
         )
     band = None
     if task == "rhythms" and form == "records":
-        x = _in_its_own_size(filled, record.fs)
+        x = cinc.in_its_own_size(filled, fs=record.fs)
         x = np.pad(x, ((0, 0), (0, max(model.n_samples - x.shape[-1], 0))))
     elif task == "rhythms":
         x = signals.resample(filled, fs=record.fs, new_fs=model.fs)
@@ -177,6 +177,11 @@ def _leads(record: Record, model: Published, lead: str | int | None) -> tuple[li
                 f"record {record.record}: need the {model.n_leads} leads of {model.name}, got "
                 f"{len(names)}: {', '.join(record.leads)}"
             )
+        if names != (wanted := model.preparation.get("leads", names)):
+            raise ValueError(
+                f"record {record.record}: need the leads {', '.join(wanted)} in this order, as "
+                f"{model.name} learnt from them, got {', '.join(names)}"
+            )
         return list(range(len(names))), ", ".join(record.leads)
     if lead is None and len(names) == 1:
         return [0], record.leads[0]
@@ -195,10 +200,3 @@ def _leads(record: Record, model: Published, lead: str | int | None) -> tuple[li
             f"record {record.record}: need lead {lead!r}, it has {', '.join(record.leads[:12])}"
         )
     return [row], record.leads[row]
-
-
-def _in_its_own_size(x: NDArray, fs: float) -> NDArray[np.float32]:
-    """A recording as `cinc.whole` brings it to 150 Hz and its own size."""
-    y = signals.bandpass(signals.resample(x, fs=fs, new_fs=cinc.RECORD_FS), fs=cinc.RECORD_FS)
-    size = np.maximum(signals.amplitude_mv(y, fs=cinc.RECORD_FS), cinc.FAINTEST_MV)
-    return np.clip(y / size[:, None], -cinc.LARGEST, cinc.LARGEST).astype(np.float32)

@@ -81,6 +81,10 @@ class Exhibit:
         parts = {name: getattr(self, name)[kept] for name in ("rows", "target", "patient")}
         return replace(self, **parts)
 
+    def right(self) -> Exhibit:
+        """The same with the windows only that were decided well: of each the truth is explained."""
+        return self._only(np.flatnonzero(self.target == self.label))
+
     def of_class(self, number: int) -> Exhibit:
         """The same with the windows of one class only."""
         return self._only(self.label == number)
@@ -261,6 +265,30 @@ def put_to_test(
         for method, found in maps.items()
     }
     return Tested(shown.name, cascades, curves, explain.agreement(maps, groups=shown.patient))
+
+
+def beside_peaks(
+    shown: Exhibit, method: str, *, within_s: float = 0.05, kept: NDArray[np.bool_] | None = None
+) -> dict[str, float]:
+    """How far the maps near the R peaks lie above the maps elsewhere, mean with its 95 % interval.
+
+    Parameters
+    ----------
+    within_s : how near
+    kept : array, shape (n_windows,), which windows count; by default all
+
+    Returns
+    -------
+    dict: value, low, high (by patient; in parts of a window's largest), n
+    """
+    difference = np.full(len(shown.rows), np.nan)
+    for i, (one, peaks) in enumerate(zip(shown.maps(method), shown.peaks(), strict=True)):
+        time = np.arange(len(one))
+        near = (np.abs(time[:, None] - peaks) <= within_s * shown.windows.fs).any(axis=1)
+        if near.any() and not near.all() and one.max() > 0:
+            difference[i] = (one[near].mean() - one[~near].mean()) / one.max()
+    kept = np.ones(len(difference), bool) if kept is None else kept
+    return explain.mean_of(difference[kept], shown.patient[kept])
 
 
 def plainest_errors(run: Run, *, n: int = 2) -> list[int]:

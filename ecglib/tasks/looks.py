@@ -82,14 +82,14 @@ def look(
     if target not in (PREDICTED, *windows.classes):
         known = ", ".join((PREDICTED, *windows.classes))
         raise ValueError(f"need a target of {known}, got {target!r}")
-    chosen = np.asarray(rows, np.intp) if len(rows) else _surest(run)
+    chosen = np.asarray(rows, np.intp) if len(rows) else _surest(run, windows)
     wrong = chosen[(chosen < 0) | (chosen >= len(windows))]
     if len(wrong):
         raise ValueError(f"need windows from 0 to {len(windows) - 1}, got {wrong[0]}")
     seen, network = shown(windows, run.config.inputs), run.model(windows)
     x = np.ascontiguousarray(seen.signal[chosen])
     p = softmax(train.predict(network, x).astype(np.float64), axis=1)
-    pred = (p * decision_weights(run)).argmax(axis=1)
+    pred = (p * decision_weights(run, windows)).argmax(axis=1)
     wanted = pred if target == PREDICTED else np.full(len(x), windows.classes.index(target))
     maps = explain.explain(network, x, method=method, target=wanted, fs=windows.fs)
     names = np.array([*windows.classes, "without a label"])  # a label of -1 is the last
@@ -126,11 +126,11 @@ def strongest(looked: Looked, seconds: float) -> Looked:
     )
 
 
-def _surest(run: Run) -> NDArray[np.intp]:
+def _surest(run: Run, windows: Windows) -> NDArray[np.intp]:
     """Of each class the test window that is rightly decided with the highest probability."""
     seen = run.of("test")
     p = softmax(seen[[n for n in seen if n.startswith("logit_")]].to_numpy(float), axis=1)
-    pred = (p * decision_weights(run)).argmax(axis=1)
+    pred = (p * decision_weights(run, windows)).argmax(axis=1)
     seen = seen.assign(sure=p.max(axis=1), right=pred == seen["label"])
     right = seen[seen["right"]].sort_values("sure", ascending=False)
     if right.empty:

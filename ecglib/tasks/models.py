@@ -29,15 +29,18 @@ N_CALIBRATION = 256  # windows of the training set that int8 takes its ranges fr
 def publish(run: Run, name: str, *, about: str = "", folder: Path | None = None) -> Path:
     """Publish a run with what it reaches on its test set, at the point chosen on validation data.
 
-    `folder` is that of all published models, by default ``outs/exercise_06/models``. Returns the
-    folder of this one. ValueError if the run's windows are gone or the name is no plain one.
+    `folder` is that of all such models, by default ``outs/demo/exercise_06/models``: what the book
+    publishes comes from its own pages. Returns the folder of this one. ValueError if the run's
+    windows are gone, or the name is no plain one or that of a model that the book publishes.
     """
+    if name in published.available(paths.published("exercise_06") / "models"):
+        raise ValueError(f"need another name than {name}: the book publishes a model of that name")
     windows = sets.windows_of(run.config)
     reached = results.evaluate(run, windows)
     return published.keep(
         run,
         windows,
-        folder or paths.published("exercise_06") / "models",
+        folder or paths.demo("exercise_06") / "models",
         name=name,
         weights=reached.weights,
         results={"test": reached.scores},
@@ -68,7 +71,7 @@ def opened(word: str, *, ledger: Path | None = None) -> Iterator[Published]:
         raise ValueError(f"no published model {word!r}{names}; {error}") from None
     with tempfile.TemporaryDirectory() as aside:
         windows = sets.windows_of(run.config)
-        weights = results.decision_weights(run)
+        weights = results.decision_weights(run, windows)
         yield published.load(
             published.keep(run, windows, Path(aside), name=run.id, weights=weights)
         )

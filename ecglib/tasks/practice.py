@@ -76,7 +76,8 @@ def decisions(run: Run, windows: Windows, *, factor: float = 1.0) -> NDArray[np.
     from ecglib import train
 
     signal = (windows.signal * np.float32(factor)).astype(np.float32)
-    return metrics.tilt(train.predict(run.model(windows), signal), weights=decision_weights(run))
+    weights = decision_weights(run, windows)
+    return metrics.tilt(train.predict(run.model(windows), signal), weights=weights)
 
 
 def miscalled(run: Run, windows: Windows, factors: Mapping[str, float]) -> pd.DataFrame:

@@ -48,21 +48,26 @@ class Result:
         }  # fmt: skip
 
 
-def decision_weights(run: Run) -> tuple[float, ...]:
+def decision_weights(run: Run, windows: Windows) -> tuple[float, ...]:
     """What each class's probability is multiplied by, chosen on validation data.
 
-    For shock advice a threshold t, as ``(t, 1 - t)``; for recordings of several windows nothing is
-    chosen; else the weights that balance recall and F1.
+    For shock advice a threshold t, as ``(t, 1 - t)``; for rhythms the class's share of the training
+    recordings to the power that `rhythms.fusion.choose_alpha` finds, inverted; else the weights
+    that balance recall and F1.
     """
     if run.config.task == "shock":
         from ecglib import study
 
         t = study.threshold(run)
         return (t, 1 - t)
+    if run.config.task == "rhythms":
+        from ecglib.rhythms import fusion
+
+        features = [fusion.record_features(run, windows)]
+        _, log_prior = fusion.with_prior(features)
+        return tuple(np.exp(-fusion.tilted(features)[1] * (log_prior - log_prior[0])).tolist())
     from ecglib import beat_scores
 
-    if run.config.task == "rhythms":
-        return (1.0,) * beat_scores.logits(run.of("validation")).shape[1]
     return tuple(beat_scores.weights(run).tolist())
 
 
@@ -81,11 +86,12 @@ def decided(run: Run, windows: Windows, *, weights: Sequence[float] | None = Non
     if run.config.task == "rhythms":
         from ecglib.rhythms import scores
 
-        return scores.decided([run], {"these": windows}).assign(unit=lambda d: d["record"])
+        found = scores.decided([run], {"these": windows}, how="prior-corrected")
+        return found.assign(unit=lambda d: d["record"])
     from ecglib import beat_scores
 
     seen = run.predictions[run.predictions["label"] >= 0]
-    weights = weights or decision_weights(run)
+    weights = weights or decision_weights(run, windows)
     if run.config.task == "shock":
         pred = (seen["score"] >= weights[0]).astype(int)
     else:
@@ -109,7 +115,7 @@ def evaluate(run: Run, windows: Windows, *, split: str = "test", n: int = 1000) 
     """
     if split not in splits.SPLITS:
         raise ValueError(f"need a set of {', '.join(splits.SPLITS)}, got {split!r}")
-    weights = decision_weights(run)
+    weights = decision_weights(run, windows)
     seen = decided(run, windows, weights=weights)
     seen = seen[seen["split"] == split]
     if seen.empty:
