@@ -207,13 +207,13 @@ def load(folder: str | Path) -> Published:
 
 
 def available(root: Path | None = None) -> dict[str, Path]:
-    """Folders of the models by name: of the published edition, and of trials beside it.
+    """Folders of the models by name: of the published edition, and of one's own beside it.
 
     By default those in ``outs/exercise_06/models`` and, under other names, in
-    ``outs/demo/exercise_06/models``.
+    ``outs/demo/models``.
     """
-    edition, trials = (where("exercise_06") / "models" for where in (paths.published, paths.demo))
-    roots = [trials, edition] if root is None else [Path(root)]
+    edition, own = paths.published("exercise_06") / "models", paths.demo("models")
+    roots = [own, edition] if root is None else [Path(root)]
     found = {p.name: p for r in roots for p in r.glob("[!.]*") if (p / CONFIG).is_file()}
     return dict(sorted(found.items()))
 

@@ -26,7 +26,7 @@ BEATS = {
     "ptb": "PTB table, five folds by beat",
 }
 RHYTHMS = {
-    "published": "published test set of 818 recordings",
+    "published": "published test set",
     "5fold": "five folds, every recording once",
 }
 OURS = ("rhythm_net taught", "rhythm_net")  # one network at a time, the mean over its seeds
@@ -109,8 +109,8 @@ def _rhythms(metrics: dict) -> str:
         _rows(metrics, RHYTHMS, wanted, ("macro_f1", "f1_N", "f1_O", "f1_A"))
         + f"\n\nPer cent, with 95 % intervals by recording ({tested:,} in the published test set). "
         "The selected network is set in bold, chosen on validation recordings; x3: three seeds "
-        f"decide together, the others are means over seeds. `{picked['short_model']}` is the best "
-        "of those that see five seconds, most of them networks published before."
+        f"decide together, the others are means over seeds. `{picked['short_model']}` is the one "
+        "chosen among those that see five seconds, most of them networks published before."
     )
 
 

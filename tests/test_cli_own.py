@@ -190,7 +190,7 @@ def test_export_writes_onnx_with_its_card(ecglib, published):
 
 
 def test_a_model_that_was_changed_is_refused(ecglib, published, workshop):
-    source = workshop[0] / "outs" / "demo" / "exercise_06" / "models" / published
+    source = workshop[0] / "outs" / "demo" / "models" / published
     shutil.copytree(source, "changed", dirs_exist_ok=True)
     with open("changed/model.safetensors", "ab") as file:
         file.write(b"x")

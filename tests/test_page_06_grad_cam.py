@@ -254,6 +254,10 @@ def test_a_signal_without_millivolts_has_no_note_of_scale():
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_figures_of_the_page_are_not_blank_and_have_sane_sizes(book, name):
     file = book.outs / "demo" / "exercise_06" / f"{name}.png"
+    if name.startswith("averages") and not file.is_file():  # of what is decided well only
+        notebook = (book.outs / "demo" / "book" / "exercise_06" / "02_grad_cam.ipynb").read_text()
+        assert "No window of these classes was decided well" in notebook
+        return
     picture = Image.open(io.BytesIO(file.read_bytes())).convert("L")
     assert 600 <= picture.width <= 2400 and 150 <= picture.height <= 2400
     assert np.asarray(picture).std() > 5

@@ -59,7 +59,7 @@ def test_every_planted_mistake_is_told_and_no_name_is_repeated(shown, page):
 
 def test_the_formats_come_to_the_same_and_nobody_is_in_two_sets(shown):
     assert "and 0 decisions of" in shown
-    assert "Everybody is in one set. The audit is clean" in shown
+    assert "Nobody is in two sets. The audit is clean" in shown
 
 
 def test_the_command_line_finds_the_run_that_the_page_trained(shown):

@@ -183,11 +183,12 @@ def test_published_models_are_found_by_name(folder, monkeypatch):
 
 def test_a_trial_never_passes_for_a_published_model(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("ECGLIB_OUTS", str(tmp_path / "outs"))
-    book, trials = (where("exercise_06") / "models" for where in (paths.published, paths.demo))
-    for place in (book / "shock-tiny", trials / "shock-tiny", trials / "mine"):
+    book, own = paths.published("exercise_06") / "models", paths.demo("models")
+    pages = paths.demo("exercise_06") / "models"
+    for place in (book / "shock-tiny", own / "shock-tiny", own / "mine", pages / "shock-demo"):
         shutil.copytree(folder, place)
     found = published.available()
-    assert found == {"mine": trials / "mine", "shock-tiny": book / "shock-tiny"}
+    assert found == {"mine": own / "mine", "shock-tiny": book / "shock-tiny"}
 
 
 # the card

@@ -170,7 +170,7 @@ def test_what_one_publishes_for_oneself_goes_beside_the_edition(shock, monkeypat
     monkeypatch.setenv("ECGLIB_OUTS", str(tmp_path / "outs"))
     run = shock[1][0]
     path = models.publish(run, "mine")
-    assert path == paths.demo("exercise_06") / "models" / "mine" and any(path.glob("*.md"))
+    assert path == paths.demo("models") / "mine" and any(path.glob("*.md"))
     shutil.copytree(path, paths.published("exercise_06") / "models" / "shock-cnn")
     with pytest.raises(ValueError, match="need another name than shock-cnn: the book publishes"):
         models.publish(run, "shock-cnn")

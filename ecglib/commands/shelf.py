@@ -111,9 +111,7 @@ def publish(
     run: Which,
     name: Annotated[str, typer.Option(help="Such as my-shock.")],
     about: Annotated[str, typer.Option(help="A sentence on what the model is for.")] = "",
-    folder: Annotated[
-        Path | None, typer.Option(help="Default: outs/demo/exercise_06/models.")
-    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Default: outs/demo/models.")] = None,
     ledger: Ledger = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip

@@ -29,7 +29,7 @@ N_CALIBRATION = 256  # windows of the training set that int8 takes its ranges fr
 def publish(run: Run, name: str, *, about: str = "", folder: Path | None = None) -> Path:
     """Publish a run with what it reaches on its test set, at the point chosen on validation data.
 
-    `folder` is that of all such models, by default ``outs/demo/exercise_06/models``: what the book
+    `folder` is that of all such models, by default ``outs/demo/models``: what the book
     publishes comes from its own pages. Returns the folder of this one. ValueError if the run's
     windows are gone, or the name is no plain one or that of a model that the book publishes.
     """
@@ -40,7 +40,7 @@ def publish(run: Run, name: str, *, about: str = "", folder: Path | None = None)
     return published.keep(
         run,
         windows,
-        folder or paths.demo("exercise_06") / "models",
+        folder or paths.demo("models"),
         name=name,
         weights=reached.weights,
         results={"test": reached.scores},

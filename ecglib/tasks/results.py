@@ -77,7 +77,8 @@ def decided(run: Run, windows: Windows, *, weights: Sequence[float] | None = Non
     Parameters
     ----------
     windows : those of the run
-    weights : that decide; default `decision_weights`
+    weights : that decide; default `decision_weights`. Rhythms are decided by recording, with the
+        prior taken out as far as validation recordings say, and leave them aside
 
     Returns
     -------
