@@ -60,6 +60,6 @@ def _measured(run: Run) -> dict[str, float]:
         "balanced accuracy": scores["balanced_accuracy"],
         "log loss": log_loss(y, p, sample_weight=weight),
         "parameters": run.n_parameters,
-        "best epoch": run.history.loc[run.history["validation_loss"].idxmin(), "epoch"],
+        "best epoch": run.kept["epoch"],
         "seconds": run.history["seconds"].sum(),
     }

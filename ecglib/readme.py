@@ -29,7 +29,7 @@ RHYTHMS = {
     "published": "published test set",
     "5fold": "five folds, every recording once",
 }
-OURS = ("rhythm_net taught", "rhythm_net")  # one network at a time, the mean over its seeds
+OURS = ("rhythm_net and measurements", "rhythm_net")  # one network, the mean over its seeds
 RECALL = ", recall"  # behind a network's name: decided with recall first
 
 

@@ -62,7 +62,7 @@ OTHER_TRAIN = {
     "class_weights": "none", "label_smoothing": 0.1, "clip_norm": 2.0, "patience": 3,
     "augment": ("shift",), "augment_probability": 0.25, "average": 0.9, "seed": 1,
     "augment_strength": 0.5, "mixup": 0.2, "freeze": True, "n_features": 6, "half": True,
-    "keep_padding": True, "distil": 0.5,
+    "keep_padding": True, "distil": 0.5, "keep": "last",
 }  # fmt: skip
 PLAIN = RunConfig(model="mlp", data="0" * 12)
 

@@ -82,7 +82,7 @@ def train(
     folder = (ledger or paths.ledger(profile, windows.source)).resolve()
     known = (folder / config.id).is_dir()
     run = runs.run(config, windows, folder=folder, progress=not quiet)
-    best = run.history.loc[run.history["validation_loss"].idxmin()]
+    best = run.kept
     result = results.evaluate(run, windows, split="validation")
     name, score = results.headline(result)
     about = {"run": run.id, "folder": str(run.folder), "trained": not known}

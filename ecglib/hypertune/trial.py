@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from ecglib import datasets, models, runs
 from ecglib.runs import RunConfig
-from ecglib.train import Training
+from ecglib.train import Training, kept_epoch
 
 from .settings import Settings
 
@@ -50,7 +50,7 @@ class Trial(tune.Trainable):
             worst = WORST[self.settings.mode]
             return {self.settings.metric: worst, "failed": self.failed, "done": True}
         history = self.training.history
-        kept = history.loc[history["validation_loss"].idxmin()]
+        kept = kept_epoch(history, self.training.config.keep)
         seconds = history["seconds"].sum()
         return {
             # of the epoch whose weights are kept: what is searched for is what one gets

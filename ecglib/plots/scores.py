@@ -21,12 +21,17 @@ MOST_POINTS = 3000  # more jittered outcomes than this show no more
 
 
 def learning_curves(
-    history: pd.DataFrame, *, quantity: str = "loss", ax: Axes | None = None
+    history: pd.DataFrame,
+    *,
+    quantity: str = "loss",
+    kept: float | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw one quantity of training and validation by epoch, the kept epoch marked.
 
-    `history` has `epoch`, `train_<quantity>`, `validation_<quantity>`, and `validation_loss`,
-    whose lowest value says which epoch was kept. `quantity` is "loss" or "balanced_accuracy".
+    `history` has `epoch`, `train_<quantity>`, `validation_<quantity>` and `validation_loss`.
+    `quantity` is "loss" or "balanced_accuracy". `kept` is the epoch whose weights were kept, by
+    default that of the lowest validation loss.
     """
     ax = ax or plt.gca()
     percent = 1 if quantity == "loss" else 100
@@ -34,8 +39,8 @@ def learning_curves(
         values = percent * history[f"{split}_{quantity}"]
         line = {"color": SPLIT_COLOURS[split], "ls": SPLIT_LINES[split]}
         ax.plot(history["epoch"], values, label=split, marker=".", **line)
-    best = history["epoch"][history["validation_loss"].idxmin()]
-    ax.axvline(best, color=PALE, lw=1, label=f"weights kept: epoch {best}")
+    kept = history["epoch"][history["validation_loss"].idxmin()] if kept is None else kept
+    ax.axvline(kept, color=PALE, lw=1, label=f"weights kept: epoch {kept:.0f}")
     ax.set(xlabel="epoch", ylabel=LABELS.get(quantity, f"{quantity} (mean per window)"))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend()

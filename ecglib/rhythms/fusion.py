@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FUSIONS = ("mean p", "mean log p", "vote", "prior-corrected", "learned", "learned, honest")
 FITTED_ON = {"prior-corrected": "validation", "learned": "train", "learned, honest": "validation"}
+WITH_SECOND = ("mean log p", "prior-corrected")  # that can hear a second opinion
 KINDS = ("mean_p", "log_p", "vote")  # what is known of a record's windows, a column a class
 ALPHAS = np.linspace(0, 1.5, 31)  # how far the prior is taken out
 NEAR = 2  # neighbours to either side whose F1 counts when alpha is chosen
@@ -119,6 +120,36 @@ def decide(
         p = p / p.sum(axis=1, keepdims=True)
     columns = {f"p_{i}": one for i, one in enumerate(p.T)}
     return about.assign(pred=p.argmax(axis=1), **columns).reset_index(drop=True)
+
+
+def joined(features: Sequence[pd.DataFrame], second: pd.DataFrame) -> pd.DataFrame:
+    """Networks and a second opinion as one: the mean of their log probabilities, half and half.
+
+    Parameters
+    ----------
+    features : what `record_features` returns of one network, or of several that decide together
+    second : record and `p_i`, such as `yardsticks.boosted` returns
+
+    Returns
+    -------
+    DataFrame as of `record_features`, with `log_p_i` only
+
+    Raises
+    ------
+    ValueError
+        If the second opinion lacks a record or a class.
+    """
+    members = same_records(features)
+    about = members[0][[*ABOUT, "n_windows"]]
+    other = of(about[["record"]].merge(second, on="record", how="left"), "p")
+    log_p = mean(members, "log_p")
+    if other.shape != log_p.shape or np.isnan(other).any():
+        raise ValueError(
+            f"need a second opinion on {len(log_p)} records and {log_p.shape[1]} classes, got "
+            f"{len(second)} records and {of(second, 'p').shape[1]} classes"
+        )
+    both = (log_p + np.log(np.maximum(other, 1e-9))) / 2
+    return about.assign(**{f"log_p_{i}": one for i, one in enumerate(both.T)})
 
 
 def tilted(members: Sequence[pd.DataFrame]) -> tuple[NDArray[np.float64], float]:

@@ -52,6 +52,7 @@ def decided(
     *,
     how: str = "mean log p",
     together: bool = False,
+    second: Mapping[str, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Decisions of several runs, one below the other.
 
@@ -63,11 +64,17 @@ def decided(
         Decide once for each `COMMITTEE` of a protocol, in the order of the seeds, instead of run
         by run: the published regression on nine values if `how` is learned, else the mean over
         networks. Committees are numbered as seeds are.
+    second : dict by protocol, optional
+        A second opinion that has as much say as the networks, see `fusion.joined`; `how` is then
+        one of `fusion.WITH_SECOND`.
 
     Returns
     -------
     DataFrame: run, seed, protocol, record, patient, split, label, pred, p_0, p_1, …
     """
+    if second is not None and how not in fusion.WITH_SECOND:
+        known = ", ".join(fusion.WITH_SECOND)
+        raise ValueError(f"need a fusion of {known} with a second opinion, got {how!r}")
     by_hash = {windows.hash: windows for windows in sets.values()}
     groups: dict[str, list[Run]] = {}
     for run in sorted(found, key=lambda run: run.config.train.seed) if together else found:
@@ -79,6 +86,8 @@ def decided(
         for number, first in enumerate(range(0, len(several), COMMITTEE)):
             members = several[first : first + COMMITTEE]
             seen = [fusion.record_features(run, by_hash[run.config.data]) for run in members]
+            if second is not None:
+                seen = [fusion.joined(seen, second[members[0].config.protocol])]
             about = {"run": "+".join(run.id for run in members)}
             about |= {"protocol": members[0].config.protocol}
             about["seed"] = number if together else members[0].config.train.seed

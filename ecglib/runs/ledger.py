@@ -34,6 +34,13 @@ class Run:
     def id(self) -> str:
         return self.config.id
 
+    @property
+    def kept(self) -> pd.Series:
+        """The row of the history whose weights were kept."""
+        from ecglib.train import kept_epoch
+
+        return kept_epoch(self.history, self.config.train.keep)
+
     def of(self, split: str) -> pd.DataFrame:
         """Predictions of one set, a row per window."""
         return self.predictions[self.predictions["split"] == split].reset_index(drop=True)
@@ -84,10 +91,10 @@ def table(folder: Path) -> pd.DataFrame:
         content["train"].pop("device")
         flat = {k: v for k, v in content.items() if not isinstance(v, dict)}
         flat |= content["train"] | {f"model.{k}": v for k, v in content["arguments"].items()}
-        best = found.history.loc[found.history["validation_loss"].idxmin()]
         rows.append(
             {"id": found.id, **flat, "n_parameters": found.n_parameters}
-            | {"best_epoch": int(best["epoch"]), "validation_loss": best["validation_loss"]}
+            | {"best_epoch": int(found.kept["epoch"])}
+            | {"validation_loss": found.kept["validation_loss"]}
             | {"seconds": found.history["seconds"].sum()}
         )
     return pd.DataFrame(rows)

@@ -3,7 +3,7 @@
 from .config import TrainConfig
 from .epoch import predict, run_epoch
 from .inputs import choose_device
-from .loop import Training, fit
+from .loop import Training, fit, kept_epoch
 from .optimise import learning_rate
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Training",
     "choose_device",
     "fit",
+    "kept_epoch",
     "learning_rate",
     "predict",
     "run_epoch",

@@ -19,16 +19,17 @@ class State:
     """Where a training stands after a whole number of epochs."""
 
     history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)  # weights of the best epoch
+    best: dict[str, Tensor] = field(default_factory=dict)  # weights of the epoch that is kept
     best_loss: float = math.inf
-    stale: int = 0  # epochs since the best one
+    stale: int = 0  # epochs since the lowest loss
 
-    def add(self, row: dict[str, float], model: nn.Module) -> None:
-        """Note an epoch; keep the weights if its validation loss is the lowest yet."""
+    def add(self, row: dict[str, float], model: nn.Module, *, keep: str) -> None:
+        """Note an epoch; keep its weights, if "best" only those of the lowest validation loss."""
         self.history.append(row)
         self.stale += 1
-        if row["validation_loss"] < self.best_loss:
+        if better := row["validation_loss"] < self.best_loss:
             self.best_loss, self.stale = row["validation_loss"], 0
+        if better or keep == "last":
             self.best = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
 

@@ -7,6 +7,7 @@ from ..augment import checked_names
 SCHEDULES = ("onecycle", "cosine")
 LOSSES = ("cross_entropy", "focal")
 CLASS_WEIGHTS = ("balanced", "root", "none")
+KEEPS = ("best", "last")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -32,7 +33,7 @@ class TrainConfig:
     class_weights: str = "balanced"
     label_smoothing: float = 0.0
     clip_norm: float = 1.0  # longest gradient; 0 leaves it
-    average: float = 0.0  # decay a step of the averaged weights that are kept; 0 keeps the last
+    average: float = 0.0  # decay a step of the weights' running mean; 0: the weights as they are
     patience: int = 0  # epochs without a better validation loss before stopping; 0 never stops
     augment: tuple[str, ...] = ()
     augment_probability: float = 0.5
@@ -45,6 +46,7 @@ class TrainConfig:
     half: bool = later(False)  # learn with half the bits on a CPU, too; on a GPU it is always so
     keep_padding: bool = later(False)  # augmentation leaves zeros behind a short recording
     distil: float = later(0.0)  # share of the loss that is what teachers say, see `train.fit`
+    keep: str = later("best")  # the epoch with the lowest validation loss, or the last
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "augment", checked_names(self.augment))
@@ -52,6 +54,7 @@ class TrainConfig:
             "schedule": SCHEDULES,
             "loss": LOSSES,
             "class_weights": CLASS_WEIGHTS,
+            "keep": KEEPS,
             "device": DEVICES,
         }
         for name, known in choices.items():

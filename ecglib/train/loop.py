@@ -1,4 +1,4 @@
-"""A loop one can read, from the configuration to the weights of the best epoch."""
+"""A loop one can read, from the configuration to the weights of the epoch that is kept."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def fit(
     on_epoch: Callable[[dict[str, float]], bool | None] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Train `model` and leave it with the weights of its best validation epoch.
+    """Train `model` and leave it with the weights of the epoch that the configuration keeps.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class Training:
                 learner=self.learner,
                 n_classes=self.n_classes,
             )
-        self.state.add(row, self.learner.kept)
+        self.state.add(row, self.learner.kept, keep=self.config.keep)
         if self.checkpoint is not None:
             self.save(self.checkpoint)
         return row
@@ -192,7 +192,7 @@ class Training:
         return self.finish()
 
     def finish(self) -> pd.DataFrame:
-        """Give the model the weights of its best epoch so far; return the history."""
+        """Give the model the weights of the epoch kept so far; return the history."""
         if not self.state.history:
             raise ValueError("need at least one epoch before a training can finish")
         self.model.load_state_dict(self.state.best)
@@ -223,6 +223,11 @@ class Training:
                 torch.manual_seed(self.config.seed)
             yield
             self._random = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, self._devices)]
+
+
+def kept_epoch(history: pd.DataFrame, keep: str = "best") -> pd.Series:
+    """The row of the epoch whose weights are kept: that of the lowest loss, or the last."""
+    return history.loc[history["validation_loss"].idxmin()] if keep == "best" else history.iloc[-1]
 
 
 def fingerprint(
