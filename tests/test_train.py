@@ -14,7 +14,15 @@ from torch import nn
 from torch.nn import functional
 
 from ecglib.models import build
-from ecglib.train import TrainConfig, Training, fit, learning_rate, predict, run_epoch
+from ecglib.train import (
+    TrainConfig,
+    Training,
+    fit,
+    kept_epoch,
+    learning_rate,
+    predict,
+    run_epoch,
+)
 from ecglib.train.optimise import Learner, balanced_weights, make_loss, make_optimizer
 
 QUICK = TrainConfig(fs=250, epochs=4, batch_size=16, device="cpu", augment=("scale", "noise"))
@@ -191,15 +199,17 @@ def test_a_checkpoint_holds_tensors_only(tmp_path):
     assert any(name.endswith("exp_avg") for name in tensors)
 
 
-def test_the_model_is_left_with_the_weights_of_the_best_validation_epoch():
-    model = network()
-    config = replace(QUICK, lr=0.02, epochs=8, augment=())
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_epoch_that_is_kept_is_the_one_that_is_named(keep):
+    model, config = network(), replace(QUICK, lr=0.02, epochs=8, augment=(), keep=keep)
     history = learn(model, config=config, train=OPPOSITE)
     assert history.validation_loss.idxmin() < len(history) - 1  # else the test shows nothing
     x, y = (torch.from_numpy(a) for a in VALIDATION)
     loss_fn = make_loss(config, torch.from_numpy(OPPOSITE[1]), 2)
     loss, _ = run_epoch(model, x, y, loss_fn=loss_fn, n_classes=2)
-    assert loss == pytest.approx(history.validation_loss.min(), abs=1e-6)
+    named = kept_epoch(history, keep)
+    assert named["epoch"] == (8 if keep == "last" else history.validation_loss.idxmin() + 1)
+    assert loss == pytest.approx(named["validation_loss"], abs=1e-6)
 
 
 def test_early_stopping_waits_as_many_epochs_as_asked():
