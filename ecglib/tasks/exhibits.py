@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from ecglib import explain, train
 from ecglib.datasets import Windows
 from ecglib.rhythms import yardsticks
 from ecglib.runs import Run
 
-from . import catalogue
+from . import catalogue, results
 from .catalogue import Entry
 
 if TYPE_CHECKING:
@@ -291,11 +292,16 @@ def beside_peaks(
     return explain.mean_of(difference[kept], shown.patient[kept])
 
 
-def plainest_errors(run: Run, *, n: int = 2) -> list[int]:
-    """Test windows of different records that were decided wrongly, the surest first."""
+def plainest_errors(run: Run, windows: Windows, *, n: int = 2) -> list[int]:
+    """Test windows of different patients that were decided wrongly, the surest first.
+
+    What decides is the operating point of `results.decision_weights`, and how far beyond it an
+    answer lies says how sure it is.
+    """
     seen = run.of("test")
     seen = seen[seen["label"] >= 0]
-    z = seen[[name for name in seen if name.startswith("logit_")]].to_numpy(float)
+    z = log_softmax(seen.filter(regex=r"^logit_\d+$").to_numpy(float), axis=1)
+    z += np.log(results.decision_weights(run, windows))
     wrong = seen.assign(pred=z.argmax(axis=1), margin=np.ptp(z, axis=1))
     wrong = wrong[wrong["pred"] != wrong["label"]].sort_values("margin", ascending=False)
     return [int(row) for row in wrong.drop_duplicates("patient")["row"].head(n)]
