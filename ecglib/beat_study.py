@@ -272,7 +272,7 @@ def train_all(
     found: dict[str, Run] = {}
     for later in (False, True):
         for data, windows in by_hash.items():
-            part = [c for c in configs if c.data == data and bool(c.needs) is later]
+            part = [c for c in configs if c.data == data and bool(c.start) is later]
             found |= runs.run_all(
                 part,
                 folder=folder,

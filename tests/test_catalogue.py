@@ -53,16 +53,6 @@ def test_a_run_of_an_ablation_is_none_that_is_published(trained, page):
     assert catalogue.run_of(ENTRY, page.ledger)[0].id == usual.id != other.id
 
 
-def test_a_network_that_others_taught_is_published_where_it_is_asked_for(trained, page, windows):
-    elder = trained()
-    given = replace(elder.config, teachers=(elder.id,))
-    given = replace(given, train=replace(given.train, seed=3, distil=0.5))
-    pupil = runs.run(given, windows, folder=page.ledger, progress=False)
-    assert catalogue.run_of(ENTRY, page.ledger)[0].id == elder.id
-    taught = replace(ENTRY, taught=True)
-    assert catalogue.run_of(taught, page.ledger)[0].id == pupil.id
-
-
 def test_a_run_whose_windows_are_gone_is_passed_over(trained, page, tmp_path):
     trained()
     (tmp_path / "data/prepared/shock-a.parquet").unlink()

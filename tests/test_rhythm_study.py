@@ -104,21 +104,6 @@ def test_the_page_on_evaluation_trains_every_network_three_times_and_ours_in_fol
     assert [made.train.seed for made in fewer["family"]] == [4] and not fewer["folds"]
 
 
-def test_a_network_of_our_own_learns_from_those_before_it(sets):
-    asked = study.evaluation_configs(sets, own_seeds=[0, 4], taught_seeds=[0, 1], own_epochs=9)
-    ids = tuple(made.id for made in asked["own"])
-    for made in asked["taught"]:
-        assert made.teachers == ids and made.train.epochs == 9
-        assert made.train.distil == trials.TAUGHT["distil"] > 0.5
-        assert trials.title(made) == "rhythm_net taught"
-        assert (made.data, made.protocol) == (asked["own"][0].data, "published")
-    assert [made.train.seed for made in asked["taught"]] == [0, 1]
-    assert not study.evaluation_configs(sets, own_seeds=[])["taught"]
-    listed = study.full_configs(sets, {"exercise_05/05_evaluation": {"own_seeds": [0]}})
-    place = [made.id for made in listed].index
-    assert all(place(name) < place(made.id) for made in listed for name in made.teachers)
-
-
 def test_networks_with_attention_are_trained_beside_the_others_or_left_out(sets):
     asked = study.evaluation_configs(
         sets, models="basic_cnn", seeds=[0], beside_seeds=[0], beside="transformer"

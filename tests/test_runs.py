@@ -14,7 +14,6 @@ import safetensors.torch
 import tiny
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import log_softmax, softmax
 
 from ecglib import datasets, models, runs, splits, train
 from ecglib.datasets.inputs import RR_COLUMNS
@@ -54,7 +53,7 @@ def never(*_args, **_options):
 OTHER = {
     "model": "cnn", "data": "f" * 12, "arguments": {"hidden": 16}, "task": "beats",
     "labels": "reviewed", "protocol": "fold0", "split_seed": 1, "inputs": "rr",
-    "start": "0123456789ab", "teachers": ("0123456789ab",),
+    "start": "0123456789ab",
 }  # fmt: skip
 OTHER_TRAIN = {
     "fs": 500.0, "epochs": 21, "epoch_windows": 100, "batch_size": 64, "lr": 1e-3,
@@ -62,7 +61,7 @@ OTHER_TRAIN = {
     "class_weights": "none", "label_smoothing": 0.1, "clip_norm": 2.0, "patience": 3,
     "augment": ("shift",), "augment_probability": 0.25, "average": 0.9, "seed": 1,
     "augment_strength": 0.5, "mixup": 0.2, "freeze": True, "n_features": 6, "half": True,
-    "keep_padding": True, "distil": 0.5, "keep": "last",
+    "keep_padding": True, "keep": "last",
 }  # fmt: skip
 PLAIN = RunConfig(model="mlp", data="0" * 12)
 
@@ -84,10 +83,8 @@ def test_every_entry_of_the_training_has_a_say_in_the_id(entry):
 
 def test_what_earlier_runs_did_not_have_leaves_their_ids_alone():
     content = json.loads(PLAIN.json())
-    assert not {"inputs", "start", "teachers"} & set(content)
-    assert not {"distil", "mixup", "freeze", "n_features", "augment_strength"} & set(
-        content["train"]
-    )
+    assert not {"inputs", "start"} & set(content)
+    assert not {"mixup", "freeze", "n_features", "augment_strength"} & set(content["train"])
     assert PLAIN.id == "ced10a69996a"
 
 
@@ -370,54 +367,6 @@ def test_what_a_run_starts_from_is_made_before_it(windows, tmp_path):
     body, head = "stages.1.weight", "head.weight"
     one, two = (made[c.id].model(windows).state_dict() for c in (first, then))
     assert one[body].equal(two[body]) and not one[head].equal(two[head])
-
-
-def pupil(windows: datasets.Windows, *teachers: runs.Run) -> RunConfig:
-    names = tuple(run.id for run in teachers)
-    return small(windows, teachers=names, train=replace(TRAIN, seed=7, distil=0.5))
-
-
-def test_a_run_learns_from_what_others_say_of_its_training_windows(finished, windows, tmp_path):
-    for run in (finished, other := taught_by(finished, windows, tmp_path)):
-        if not (tmp_path / run.id).exists():
-            shutil.copytree(run.folder, tmp_path / run.id)
-    config = pupil(windows, finished, other)
-    _, training = runs.prepare(config, windows, tmp_path)
-    rows = making.rows(windows, making.clean_split(windows, "patient", 0), labelled=True)["train"]
-    logits = [train.predict(r.model(windows), windows.signal[rows]) for r in (finished, other)]
-    said = softmax(np.mean([log_softmax(one, axis=1) for one in logits], axis=0), axis=1)
-    np.testing.assert_allclose(training.learner.taught, said, atol=1e-6)
-
-
-def taught_by(finished: runs.Run, windows: datasets.Windows, folder: Path) -> runs.Run:
-    """A run with `finished` for its only teacher."""
-    shutil.copytree(finished.folder, folder / finished.id, dirs_exist_ok=True)
-    return runs.run(pupil(windows, finished), windows, folder=folder, progress=False)
-
-
-def test_who_teaches_is_trained_before_who_learns(windows, tmp_path):
-    first = seeds(windows, 1)[0]
-    then = replace(first, teachers=(first.id,), train=replace(first.train, distil=0.5))
-    options = {"windows": {"annotated": windows}, "progress": False}
-    made = runs.run_all([then, first], folder=tmp_path, **options)
-    assert list(made) == [then.id, first.id] and weights(made[then.id]) != weights(made[first.id])
-    assert runs.load(tmp_path / then.id).config.teachers == (first.id,)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"teachers": ("0123456789ab",)}, "need the run 0123456789ab to learn from, .* has none"),
-        ({"protocol": "fold0"}, "need a teacher with protocol 'fold0', .* has 'patient'"),
-        ({"split_seed": 3}, "need a teacher with split_seed 3, .* has 0"),
-        ({"teachers": ()}, "need what teachers say where distil is above 0, got none"),
-    ],
-)
-def test_teachers_that_do_not_fit_are_refused(changes, message, finished, windows, tmp_path):
-    shutil.copytree(finished.folder, tmp_path / finished.id)
-    config = replace(pupil(windows, finished), **changes)
-    with pytest.raises(ValueError, match=message):
-        runs.run(config, windows, folder=tmp_path, progress=False)
 
 
 def test_windows_with_one_version_of_labels_are_read_as_they_are(windows, tmp_path):

@@ -354,8 +354,6 @@ def test_what_cannot_be_learnt_from_is_refused_in_either_set(changes, message):
         ({"epochs": 0}, "epochs must be above 0"),
         ({"patience": -1}, "patience must not be negative"),
         ({"mixup": -0.1}, "mixup must not be negative"),
-        ({"distil": 1.1}, "distil must lie in 0..1"),
-        ({"distil": 0.5, "mixup": 0.2}, "need distil or mixup, not both"),
         ({"n_features": -1}, "n_features must not be negative"),
         ({"label_smoothing": 1.2}, r"label_smoothing must lie in 0\.\.1"),
     ],
@@ -563,65 +561,3 @@ def test_without_weights_or_a_draw_every_window_is_seen_once():
     config = TrainConfig(epochs=1, class_weights="none", batch_size=32, device="cpu")
     fit(model, (x, y), (x, y), config=config, progress=False)
     assert sorted(seen) == list(range(90))
-
-
-# learning from teachers
-
-
-def told(which=TRAIN[1], *, n_classes=2, sure=0.95):
-    """What sure teachers say who hold each window for what `which` says."""
-    rest = (1 - sure) / (n_classes - 1)
-    return np.where(np.eye(n_classes)[which] == 1, sure, rest)
-
-
-def test_what_teachers_say_is_learnt_against_the_label():
-    config = replace(QUICK, epochs=8, distil=1.0)
-    model = network()
-    fit(model, OPPOSITE, VALIDATION, config=config, taught=told(), progress=False)
-    reached = predict(model, VALIDATION[0]).argmax(axis=1)
-    assert (reached == VALIDATION[1]).mean() > 0.9
-    alone = network()
-    fit(alone, OPPOSITE, VALIDATION, config=replace(QUICK, epochs=8), progress=False)
-    assert (predict(alone, VALIDATION[0]).argmax(axis=1) == VALIDATION[1]).mean() < 0.6
-
-
-def test_the_loss_is_blended_with_what_teachers_say():
-    y, said = torch.tensor([0, 1]), torch.tensor([[0.6, 0.4], [0.1, 0.9]])
-    learner = Learner(nn.Linear(3, 2), replace(QUICK, distil=0.25), y=y, taught=said)
-    logits, plain = torch.tensor([[1.0, -1.0], [0.5, 2.0]]), torch.tensor([3.0, 5.0])
-    batch = torch.tensor([1, 0])
-    by_hand = -(said[batch] * logits.log_softmax(1)).sum(1)
-    blended = learner.listen(logits, batch, loss=plain)
-    torch.testing.assert_close(blended, 0.75 * plain + 0.25 * by_hand)
-
-
-def test_a_killed_training_with_teachers_is_taken_up_again(tmp_path, monkeypatch):
-    config, path = replace(QUICK, distil=0.5), tmp_path / "checkpoint.safetensors"
-    about = {"config": config, "taught": told(), "progress": False}
-    whole, model = network(), network()
-    fit(whole, TRAIN, VALIDATION, **about)
-    with monkeypatch.context() as m:
-        kill_after(m, 9)
-        with pytest.raises(KeyboardInterrupt):
-            fit(model, TRAIN, VALIDATION, checkpoint=path, **about)
-    other = about | {"taught": told(sure=0.6)}
-    with pytest.raises(ValueError, match="checkpoint"):
-        fit(network(), TRAIN, VALIDATION, checkpoint=path, **other)
-    again = network()
-    fit(again, TRAIN, VALIDATION, checkpoint=path, **about)
-    assert_same_weights(whole, again)
-
-
-@pytest.mark.parametrize(
-    ("distil", "taught", "message"),
-    [
-        (0.5, None, "need what teachers say where distil is above 0, got none for 0.5"),
-        (0.0, told(), "need what teachers say where distil is above 0, got some for 0.0"),
-        (0.5, told()[:-1], "need what teachers say in shape"),
-        (0.5, told() / 2, "need probabilities of teachers"),
-        (0.5, told() * np.nan, "need probabilities of teachers"),
-    ],
-)
-def test_teachers_that_say_nothing_sensible_are_refused(distil, taught, message):
-    with pytest.raises(ValueError, match=message):
-        fit(network(), TRAIN, VALIDATION, config=replace(QUICK, distil=distil), taught=taught)

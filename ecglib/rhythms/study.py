@@ -27,7 +27,6 @@ from .trials import (
     MODEL,
     OWN,
     REPAIRED,
-    TAUGHT,
     TRAIN,
 )
 
@@ -67,21 +66,18 @@ def config(
     seed: int = 0,
     protocol: str = "published",
     arguments: dict | None = None,
-    teachers: Sequence[str] = (),
     **train: object,
 ) -> RunConfig:
     """One run of this exercise; further keywords go to `TrainConfig`.
 
     Five-second windows are learnt in small steps (`TRAIN`), whole recordings our way (`OWN`); a
-    Transformer takes its time to warm up (`ATTENTION`), and so does who learns from `teachers`, ids
-    of runs (`TAUGHT`). The model's arguments are written out, so
+    Transformer takes its time to warm up (`ATTENTION`). The model's arguments are written out, so
     that a changed default makes another run.
     """
     from ecglib import models
 
     form = windows.parameters["form"]
     usual = WAYS[form] | (ATTENTION if model in WITH_ATTENTION else {})
-    usual |= TAUGHT if teachers else {}
     own = ARGUMENTS.get((model, form), {})
     return RunConfig(
         model=model,
@@ -90,7 +86,6 @@ def config(
         labels=windows.parameters["labels"],
         protocol=protocol,
         arguments=models.arguments(model) | own | (arguments or {}),
-        teachers=tuple(teachers),
         train=TrainConfig(**({"fs": windows.fs, "seed": seed} | usual | train)),
     )
 
@@ -179,7 +174,6 @@ def evaluation_configs(
     own_seeds: Sequence[int] = (0, 1, 2),
     own_epochs: int = OWN["epochs"],
     own_batch_size: int = OWN["batch_size"],
-    taught_seeds: Sequence[int] = (0, 1, 2),
     half: bool = False,
     fold_seeds: Sequence[int] = (0,),
     fold_set: str = "records v2",
@@ -188,8 +182,8 @@ def evaluation_configs(
 
     Sections: `family` (the published networks, or those that `models` names), `repaired` (c1dct)
     and `transformer` (on five seconds), unless `beside` leaves them out, `own` (our network on
-    whole recordings), `taught` (the same network, which learns from all of those) and `folds` (as
-    `own`, so that every record is tested once; empty without `fold_seeds`).
+    whole recordings) and `folds` (the same, so that every record is tested once; empty without
+    `fold_seeds`).
     """
     usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
     whole = {"epochs": own_epochs, "batch_size": own_batch_size, "half": half}
@@ -209,9 +203,6 @@ def evaluation_configs(
     out = {"family": [config(rows, n, seed=s, **usual) for n in chosen(models) for s in seeds]}
     out |= {section: group if name in wanted else [] for (section, group), name in asked}
     out["own"] = [config(records, seed=s, **whole) for s in own_seeds]
-    elders = [made.id for made in out["own"]]
-    taught_seeds = taught_seeds if elders else ()
-    out["taught"] = [config(records, seed=s, teachers=elders, **whole) for s in taught_seeds]
     out["folds"] = [
         config(sets[fold_set], seed=s, protocol=fold, **whole)
         for s in fold_seeds

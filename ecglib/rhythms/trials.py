@@ -85,9 +85,6 @@ OWN = {
     "augment": ("scale", "shift", "baseline_wander", "noise"),
     "keep_padding": True,
 }
-# The same network once more, which learns what those before it hold probable: where they doubt a
-# label it may.
-TAUGHT = {"distil": 0.7}
 ATTENTION = {"lr": 2e-3, "warmup": 0.3}  # what a Transformer needs
 ARGUMENTS = {(name, "windows"): {"dropout": 0.1} for name in FAMILY} | {  # by network and form
     ("transformer", "windows"): {"stride": 10, "width": 64, "position": False},
@@ -181,6 +178,5 @@ FAMILY_CHANGES = {  # one at a time, around one of the published networks on fiv
 def title(made: RunConfig) -> str:
     """What a page calls the network of a run."""
     name = made.model + (" repaired" if made.arguments.get("repaired") else "")
-    name += " taught" if made.teachers else ""
     whole = made.train.fs < PUBLISHED_FS and made.model != MODEL
     return name + (" on recordings" if whole else "")

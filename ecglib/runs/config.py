@@ -25,13 +25,6 @@ class RunConfig:
     inputs: str = later("signal")  # what the network is shown, see `datasets.with_inputs`
     start: str = later("")  # id of the run in the same ledger whose weights, head aside, begin
 
-    teachers: tuple[str, ...] = later(())  # ids of runs in the same ledger, see `train.distil`
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Ids of the runs that must be there before this one can begin."""
-        return tuple(name for name in (self.start, *self.teachers) if name)
-
     @property
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of the configuration."""
@@ -53,5 +46,4 @@ def read_config(text: str) -> RunConfig:
     if unknown:
         raise ValueError(f"need a run of this version, got unknown entries {sorted(unknown)}")
     train["augment"] = tuple(train["augment"])
-    content["teachers"] = tuple(content.get("teachers", ()))
     return RunConfig(**content, train=TrainConfig(**train))

@@ -7,10 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
-
 from ecglib import datasets, splits
 from ecglib.train import TrainConfig
 
@@ -70,45 +66,6 @@ def start_from(network: nn.Module, folder: Path) -> None:
             f"{', '.join(wrong[:3])}"
         )
     network.load_state_dict(here | {name: there[name] for name in body})
-
-
-def said_by(
-    config: RunConfig, windows: datasets.Windows, folder: Path, wanted: NDArray[np.intp]
-) -> NDArray[np.float64] | None:
-    """What the teachers of a run hold probable in some windows; None if it has none.
-
-    Parameters
-    ----------
-    folder : the ledger that holds them
-    wanted : array, shape (n,), rows of the windows
-
-    Returns
-    -------
-    array, shape (n, n_classes)
-        Of several teachers the mean of the log probability, exponentiated, 1 together.
-
-    Raises
-    ------
-    ValueError
-        If a teacher is missing, or learnt from other windows or by another split: it could tell
-        what belongs to the test set.
-    """
-    from ecglib import train
-
-    from .ledger import load
-
-    means = []
-    for name in config.teachers:
-        if not (folder / name).is_dir():
-            raise ValueError(f"need the run {name} to learn from, {folder} has none")
-        run = load(folder / name)
-        for entry in ("data", "labels", "protocol", "split_seed"):
-            here, there = getattr(config, entry), getattr(run.config, entry)
-            if here != there:
-                raise ValueError(f"need a teacher with {entry} {here!r}, {name} has {there!r}")
-        signal = shown(windows, run.config.inputs).signal
-        means.append(log_softmax(train.predict(run.model(windows), signal[wanted]), axis=1))
-    return softmax(np.mean(means, axis=0, dtype=np.float64), axis=1) if means else None
 
 
 def rows(windows: datasets.Windows, split: splits.Split, *, labelled: bool = False) -> splits.Split:

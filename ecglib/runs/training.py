@@ -22,7 +22,7 @@ from ecglib import datasets, splits
 
 from .config import RunConfig
 from .ledger import Run, load
-from .parts import build, clean_split, learning, rows, said_by, shown, start_from
+from .parts import build, clean_split, learning, rows, shown, start_from
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,15 +62,14 @@ def prepare(
     Parameters
     ----------
     folder : the ledger
-        Holds the runs that `config` starts from or learns from, and the checkpoint until the run
-        is whole.
+        Holds the run that `config.start` names, and the checkpoint until the run is whole.
     checkpoint : bool
         Whether to write one after each epoch, and to go on from one that is there.
 
     Raises
     ------
     ValueError, splits.LeakError
-        As `run` does; also if a run to start or to learn from is missing or does not fit.
+        As `run` does; also if the run to start from is missing or of another network.
     """
     from ecglib import train
 
@@ -95,7 +94,6 @@ def prepare(
         (seen.signal[labelled["validation"]], windows.label[labelled["validation"]]),
         config=how,
         groups=windows.table["patient"].iloc[labelled["train"]],
-        taught=said_by(config, windows, folder, labelled["train"]),
         checkpoint=aside / "checkpoint.safetensors" if checkpoint else None,
     )
     return network, training
@@ -190,13 +188,13 @@ def run_all(
 
 
 def _turns(configs: Sequence[RunConfig]) -> Iterator[list[RunConfig]]:
-    """The configurations in groups, such that what one needs is in an earlier group."""
+    """The configurations in groups, such that what one starts from is in an earlier group."""
     left = list(configs)
     while left:
         ids = {c.id for c in left}
-        later = [c for c in left if ids & set(c.needs)]
-        yield [c for c in left if c not in later]
-        left = later
+        turn = [c for c in left if c.start not in ids]
+        yield turn
+        left = [c for c in left if c.start in ids]
 
 
 def _share_cores(jobs: int) -> None:

@@ -40,7 +40,6 @@ class Entry:
     about: str
     inputs: str = "signal"
     labels: str = "annotated"
-    taught: bool = False  # by runs before it
     form: dict = field(default_factory=dict)  # what the windows' parameters must say
 
 
@@ -62,7 +61,7 @@ CATALOGUE = (
     Entry("rhythms-rhythm_net", "exercise_05", "rhythms", "rhythm_net", "published",
           "Tells sinus rhythm, atrial fibrillation and other rhythms apart in half a minute of "
           "one lead as recorded with a hand-held device.",
-          taught=True, form={"form": "records", "reference": "v3 to learn"}),
+          form={"form": "records", "reference": "v3 to learn"}),
 )  # fmt: skip
 
 
@@ -103,8 +102,6 @@ def run_of(
     found = []
     for row in table.itertuples():
         run = runs.load(ledger / row.id)
-        if entry.taught != bool(run.config.teachers):
-            continue
         own = _windows_of(run, windows) if run.config.labels == entry.labels else None
         if own is not None and _fits(entry, own) and is_usual(run, own):
             found.append((-len(own), -run.config.train.epochs, run.config.train.seed, run.id, run))
@@ -115,13 +112,12 @@ def run_of(
 
 
 def is_usual(run: Run, windows: Windows) -> bool:
-    """Whether a run was trained in the usual way of its task, but for its budget and teachers."""
+    """Whether a run was trained in the usual way of its task, but for its budget."""
     config = run.config
     given = {n: getattr(config, n) for n in ("protocol", "inputs", "split_seed")}
     usual = ways.config(windows, config.model, seed=config.train.seed, given={"run": given})
-    budget = {name: getattr(config.train, name) for name in (*BUDGET, "distil")}
-    usual = replace(usual, teachers=config.teachers, train=replace(usual.train, **budget))
-    return usual.json() == config.json()
+    budget = {name: getattr(config.train, name) for name in BUDGET}
+    return replace(usual, train=replace(usual.train, **budget)).json() == config.json()
 
 
 def publish(chapter: Chapter, *, folder: Path | None = None) -> tuple[pd.DataFrame, list[str]]:

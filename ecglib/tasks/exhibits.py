@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 ROWS = {"form": "kachuee", "paced": True}
 CONTEXT = {"form": "context", "paced": False}
-RECORDS = {"form": "records"}
+RECORDS = {"form": "records", "reference": "v3 to learn"}
 SHOWN = {
-    name: Entry(name, exercise, task, model, protocol, "", taught=task == "rhythms", form=form)
+    name: Entry(name, exercise, task, model, protocol, "", form=form)
     for name, exercise, task, model, protocol, form in (
         ("shock, cnn", "exercise_03", "shock", "cnn", "patient", {}),
         ("shock, cnn_lstm", "exercise_03", "shock", "cnn_lstm", "patient", {}),

@@ -17,7 +17,7 @@ from .sets import choices
 
 MODELS = {"shock": "cnn", "heartbeats": "se_resnet", "rhythms": "rhythm_net", "own": "cnn"}
 RUN = {"protocol": "", "inputs": "signal", "split_seed": 0}  # of the run, not of the training
-FIXED = ("fs", "seed", "n_features", "distil")  # of the training, but set by something else
+FIXED = ("fs", "seed", "n_features")  # of the training, but set by the windows or for themselves
 OWN = {  # for a folder nobody has seen: careful, and in no need of many windows
     "epochs": 40,
     "batch_size": 32,

@@ -45,7 +45,6 @@ class TrainConfig:
     n_features: int = later(0)  # last leads that are numbers, not signal: never augmented
     half: bool = later(False)  # learn with half the bits on a CPU, too; on a GPU it is always so
     keep_padding: bool = later(False)  # augmentation leaves zeros behind a short recording
-    distil: float = later(0.0)  # share of the loss that is what teachers say, see `train.fit`
     keep: str = later("best")  # the epoch with the lowest validation loss, or the last
 
     def __post_init__(self) -> None:
@@ -69,11 +68,9 @@ class TrainConfig:
         for name in (*not_negative, "augment_strength", "mixup", "n_features"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("warmup", "label_smoothing", "augment_probability", "average", "distil"):
+        for name in ("warmup", "label_smoothing", "augment_probability", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
-        if self.distil and self.mixup:
-            raise ValueError("need distil or mixup, not both: teachers know no blended windows")
 
 
 def entries(config: object) -> dict[str, object]:

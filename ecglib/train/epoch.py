@@ -74,9 +74,6 @@ def run_epoch(
             if learner is not None:
                 if learner.weights is not None:  # drawn in balance already
                     weight = torch.ones_like(weight)
-                if learner.taught is not None:  # who count all windows alike
-                    loss = learner.listen(logits.float(), batch, loss=weight * loss)
-                    weight = torch.ones_like(weight)
                 # Weights average 1 over the set, so the mean needs no division by their sum.
                 learner.step((weight * loss).mean())
         sums += torch.stack([(weight * loss.detach()).sum(), weight.sum()]).double()

@@ -63,30 +63,6 @@ def check_labels(y: Tensor, *, n_windows: int, n_classes: int, name: str) -> Non
         raise ValueError(f"{name} has no window of class {', '.join(map(str, missing))}")
 
 
-def checked_probabilities(
-    p: ArrayLike | None, shape: tuple[int, int], share: float
-) -> Tensor | None:
-    """What teachers say as a float32 tensor; ValueError unless it is there where it is asked for.
-
-    Parameters
-    ----------
-    p : array, shape (n_windows, n_classes), rows that sum to 1
-    shape : what is expected
-    share : float, of the loss; 0 asks for no teachers
-    """
-    if (p is None) == bool(share):
-        there = "none" if p is None else "some"
-        raise ValueError(f"need what teachers say where distil is above 0, got {there} for {share}")
-    if p is None:
-        return None
-    said = torch.from_numpy(np.array(p, dtype=np.float32))
-    if said.shape != shape:
-        raise ValueError(f"need what teachers say in shape {shape}, got {tuple(said.shape)}")
-    if not ((said >= 0).all() and torch.allclose(said.sum(dim=1), torch.ones(1), atol=1e-3)):
-        raise ValueError("need probabilities of teachers, 0..1 and 1 together in each window")
-    return said
-
-
 def count_classes(model: nn.Module, x: Tensor) -> int:
     """Number of logits, found with one window: the model need not say."""
     model.eval()

@@ -18,13 +18,7 @@ from tqdm.auto import tqdm
 from .checkpoint import State, load_checkpoint, save_checkpoint
 from .config import TrainConfig, entries
 from .epoch import run_epoch
-from .inputs import (
-    check_labels,
-    checked_probabilities,
-    checked_signals,
-    choose_device,
-    count_classes,
-)
+from .inputs import check_labels, checked_signals, choose_device, count_classes
 from .optimise import Learner, Loss, freeze_body, make_loss
 
 
@@ -35,7 +29,6 @@ def fit(
     *,
     config: TrainConfig,
     groups: ArrayLike | None = None,
-    taught: ArrayLike | None = None,
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict[str, float]], bool | None] | None = None,
     progress: bool = True,
@@ -50,9 +43,6 @@ def fit(
         Signals, float32, shape (n, n_leads, n_samples), millivolt; labels 0..n_classes-1.
     groups : array, shape (n_train,), optional
         Patient of each training window, for drawing in balance (``config.epoch_windows``).
-    taught : array, shape (n_train, n_classes), optional
-        How probable trained networks hold each class in each training window; needed if, and only
-        if, ``config.distil`` is not 0 (Hinton 2015, arXiv:1503.02531).
     checkpoint : path, optional
         Written after each epoch; a call that finds it goes on from there and, on the CPU, ends
         with the very weights of a training never interrupted.
@@ -74,9 +64,8 @@ def fit(
         When the loss is no longer a number.
     """
     training = Training(
-        model, train, validation,
-        config=config, groups=groups, taught=taught, checkpoint=checkpoint,
-    )  # fmt: skip
+        model, train, validation, config=config, groups=groups, checkpoint=checkpoint
+    )
     return training.run(on_epoch=on_epoch, progress=progress)
 
 
@@ -96,7 +85,6 @@ class Training:
         *,
         config: TrainConfig,
         groups: ArrayLike | None = None,
-        taught: ArrayLike | None = None,
         checkpoint: Path | None = None,
     ) -> None:
         self.model, self.config = model, config
@@ -110,9 +98,7 @@ class Training:
         for name, (x, y) in data.items():
             self.n_classes = count_classes(model, x)  # which also refuses a wrong shape
             check_labels(y, n_windows=len(x), n_classes=self.n_classes, name=name)
-        said = checked_probabilities(taught, (len(data["train"][0]), self.n_classes), config.distil)
-        known = data if said is None else data | {"taught": (said, data["train"][1])}
-        self._owner = fingerprint(model, config, known)
+        self._owner = fingerprint(model, config, data)
         # Both sets move to the device once: the recordings of this book take some 100 MB.
         self.train, self.validation = (
             (x.to(device), y.long().to(device)) for x, y in data.values()
@@ -126,8 +112,7 @@ class Training:
             if groups is not None:
                 owners = torch.from_numpy(np.unique(np.asarray(groups), return_inverse=True)[1])
                 owners = owners.to(device)
-            said = None if said is None else said.to(device)
-            self.learner = Learner(model, config, y=self.train[1], groups=owners, taught=said)
+            self.learner = Learner(model, config, y=self.train[1], groups=owners)
         self.state = State()
         if self.checkpoint is not None and self.checkpoint.exists():
             self.load(self.checkpoint)

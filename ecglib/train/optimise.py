@@ -25,12 +25,11 @@ class Learner:
         *,
         y: Tensor,
         groups: Tensor | None = None,
-        taught: Tensor | None = None,
     ) -> None:
         device = y.device
         self.model, self.config, self.device = model, config, device
         self.averaged = copy.deepcopy(model) if config.average else None
-        self.n_steps, self.taught = 0, taught
+        self.n_steps = 0
         self.weights = None
         if config.epoch_windows:
             self.weights = balanced_weights(y, groups, classes=config.class_weights)
@@ -86,15 +85,6 @@ class Learner:
             return (own_weight * own + other_weight * other) / weight, weight
 
         return x.lerp(x[partner], 1 - share), judge
-
-    def listen(self, logits: Tensor, batch: Tensor, *, loss: Tensor) -> Tensor:
-        """The loss of each window blended with the cross-entropy to what teachers say of it.
-
-        What they are unsure of the network need not be sure of, whatever the label says
-        (Hinton 2015, arXiv:1503.02531; Furlanello 2018, arXiv:1805.04770).
-        """
-        said = functional.cross_entropy(logits, self.taught[batch], reduction="none")
-        return loss.lerp(said, self.config.distil)
 
     def step(self, loss: Tensor) -> None:
         """One step against the gradient."""
