@@ -362,6 +362,20 @@ def test_windows_lie_within_a_label_and_say_where_they_come_from(tmp_path):
     assert (made.task, made.source, made.parameters["labels"]) == ("own", "own", "annotated")
 
 
+def test_leads_in_another_order_are_refused(tmp_path):
+    folder = tmp_path / "mine"
+    for name, leads in {"a": ["I", "II"], "b": ["II", "I"]}.items():
+        x = np.stack([beat(10, seed=n) for n in range(2)], axis=1)
+        folder.mkdir(exist_ok=True)
+        pd.DataFrame(x, columns=leads).to_csv(folder / f"{name}.csv", index=False)
+    (folder / "labels.csv").write_text("file,label,patient\na.csv,calm,x\nb.csv,wild,y\n")
+    settings = Settings(rate=FS, unit="mV", labels="labels.csv", window_s=2, lead="all")
+    with pytest.raises(
+        ValueError, match="same leads in the same order .* b has ii, i, others i, ii"
+    ):
+        own.windows(folder, settings, progress=False)
+
+
 def test_classes_keep_their_order_and_leave_other_labels_out(tmp_path):
     folder = folder_of(tmp_path)
     settings = Settings(unit="mV", labels="labels.csv", classes=("other", "normal"))

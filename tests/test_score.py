@@ -384,6 +384,19 @@ def test_twelve_leads_need_a_choice(model):
             score.windows_of(many, model, lead=lead)
 
 
+def test_several_leads_are_taken_in_the_order_they_were_learnt_in_only(tmp_path):
+    how = {"task": "own", "leads": ["i", "ii"], "settings": {"lead": "all"}}
+    two = published(tmp_path, preparation=how, n_leads=2)
+    signal = np.stack([waves(8, seed=i) for i in range(2)])
+    np.testing.assert_array_equal(
+        score.windows_of(record(signal, leads=("I", "II")), two).raw, signal.astype(np.float32)
+    )
+    with pytest.raises(ValueError, match="need the leads i, ii in this order, .* got ii, i"):
+        score.windows_of(record(signal, leads=("II", "I")), two)
+    with pytest.raises(ValueError, match="need the 2 leads of own-tiny_cnn, got 1: II"):
+        score.windows_of(record(signal[:1]), two)
+
+
 REFUSED = {
     "short": (record(waves(3.5)), {}, "record one: need at least 4 s, .*, got 3.5 s"),
     "slow": (record(waves(8, fs=64.0), fs=64.0), {}, "need more than 80 Hz, got 64 Hz"),
