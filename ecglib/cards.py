@@ -20,6 +20,7 @@ TASKS = {
     "own": "the labels of one's own recordings",
 }
 SETS = {"train": "training", "validation": "validation", "test": "test"}
+USE, CUT = "## How to use it", "its `config.json` says"  # which beside an export is another
 FEW = 30  # windows or people below which a share says little
 
 
@@ -43,7 +44,7 @@ def card(config: dict, predictions: pd.DataFrame, table: pd.DataFrame) -> str:
     parts += ["## What it is", _what(config), "## Data", _data(config, predictions, table)]
     parts += ["## Operating point", _operating_point(config)]
     parts += ["## Numbers", _numbers(config, predictions)]
-    parts += ["## Limits", _limits(config, predictions), "## How to use it", _use(config)]
+    parts += ["## Limits", _limits(config, predictions), USE, _use(config)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -172,7 +173,7 @@ def _limits(config: dict, predictions: pd.DataFrame) -> str:
         "at least as long as its shortest" if config["any_length"] else "of exactly this length"
     )
     lines = [
-        f"It expects windows cut as its `config.json` says, {length}; another rate, unit, filter "
+        f"It expects windows cut as {CUT}, {length}; another rate, unit, filter "
         "or lead gives other answers.",
         f"It always names one of {listed(config['classes'])}, on noise, on a lost electrode and "
         "on what it was never shown, too.",

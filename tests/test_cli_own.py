@@ -110,8 +110,10 @@ def test_train_writes_to_the_ledger_and_says_where(ecglib, workshop):
     folder, made = workshop
     assert made["folder"] == str(folder / "outs" / "demo" / "runs" / made["run"])
     assert made["trained"] and made["epochs"] == 1
+    os.utime(made["folder"], (1e9, 1e9))
     again = ecglib("train", *DATA, "-m", "tiny_cnn", "--set", "epochs=1", "-q")
     assert "was there already" in again.out and made["folder"] in again.out
+    assert os.stat(made["folder"]).st_mtime > 1e9  # so `last` is the run that was asked for last
 
 
 def test_train_shows_every_setting_as_set_takes_it(ecglib):

@@ -242,7 +242,10 @@ def test_the_file_tells_how_to_use_it(exported, kept):
 def test_the_card_of_the_model_lies_beside_the_file(exported, kept):
     text = exported.card.read_text()
     assert exported.card == exported.path.with_suffix(".md")
-    assert text.startswith((kept.folder / "card.md").read_text().rstrip())
+    before, use, _ = (kept.folder / "card.md").read_text().partition("## How to use it")
+    own = before.replace("its `config.json` says", "the file's own notes say")
+    assert use and text.startswith(own.rstrip()) and "published.load" not in text
+    assert "custom_metadata_map['ecglib']" in text
     assert "## This file" in text and "`shock.onnx`: ONNX, opset 18" in text
 
 

@@ -78,7 +78,7 @@ ROOMS = {  # room: the other rooms it may import
         "signals",
         "train",
     },
-    "export": {"chapter", "metrics", "published", "train"},
+    "export": {"cards", "chapter", "metrics", "published", "train"},
     "given": set(),
     "model_cards": {"chapter", "paths"},
     "data_cards": {"beats", "chapter", "fetch", "paths", "review"},

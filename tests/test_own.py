@@ -1,6 +1,7 @@
 """Own recordings: settings, readers, labels and windows."""
 
 import pickle
+import re
 from pathlib import Path
 
 import edfio
@@ -362,6 +363,39 @@ def test_windows_lie_within_a_label_and_say_where_they_come_from(tmp_path):
     assert (made.task, made.source, made.parameters["labels"]) == ("own", "own", "annotated")
 
 
+def test_labels_beyond_the_end_of_a_recording_are_refused(tmp_path):
+    folder = tmp_path / "mine"
+    for name in ("a", "b"):
+        write_csv(folder / f"{name}.csv", beat(20))
+    settings = Settings(unit="mV", labels="labels.csv", window_s=2)
+    line = "file,label,start_s,end_s,patient\na,calm,0,{},x\nb,wild,0,20.4,y\n"
+    (folder / "labels.csv").write_text(line.format(5000))
+    said = r"need labels within its 20 s, got one at 5000 s \(in samples\?\)"
+    with pytest.raises(ValueError, match=rf"labels.csv: a: {said}"):
+        own.windows(folder, settings, progress=False)
+    problems = own.check(folder, settings).problems
+    assert [what for what, _ in problems] == ["labels, a.csv"] and re.search(said, problems[0][1])
+    (folder / "labels.csv").write_text(line.format(20))
+    assert own.windows(folder, settings, progress=False).signal.shape[0] == 20
+
+
+@pytest.mark.parametrize("unit", ["uV", "V"])
+def test_a_unit_other_than_the_file_states_is_refused_unless_it_is_a_number(tmp_path, unit):
+    header = write_wfdb(tmp_path, 1)
+    with pytest.raises(ValueError, match=f"need {unit} as the settings say, the file says mV: if"):
+        own.recording(header, Settings(unit=unit))
+    np.testing.assert_allclose(
+        own.recording(header, Settings(unit=2.0)).signal, own.recording(header).signal / 2
+    )
+    assert own.recording(header, Settings(unit="mv")).signal.shape[0] == 1
+
+
+def test_millivolts_called_microvolts_are_refused(tmp_path):
+    file = write_csv(tmp_path / "a.csv", beat(20))
+    with pytest.raises(ValueError, match="need millivolts, got .* with the unit uV; give `unit`"):
+        own.recording(file, Settings(unit="uV"))
+
+
 def test_leads_in_another_order_are_refused(tmp_path):
     folder = tmp_path / "mine"
     for name, leads in {"a": ["I", "II"], "b": ["II", "I"]}.items():
@@ -427,7 +461,7 @@ def test_volts_taken_for_millivolts_and_one_class_write_nothing(tmp_path):
     folder = folder_of(tmp_path)
     for i in range(8):
         write_csv(folder / f"p{i}_a.csv", beat(seed=i) / 1e3)
-    with pytest.raises(ValueError, match="need millivolts, the median recording spans"):
+    with pytest.raises(ValueError, match="need millivolts, got 0.00107 mV from peak to peak with"):
         own.windows(folder, Settings(unit="mV", labels="labels.csv"), progress=False)
     (folder / "labels.csv").write_text("file,label\np0_a,normal\n")
     with pytest.raises(ValueError, match="at least two classes, got only 'normal'"):

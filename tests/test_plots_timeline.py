@@ -29,7 +29,8 @@ DAY = episodes(
 
 def moment(time_s: float, decision: str, *, p: float = 0.9, reason: str = "", size: float = 0.8):
     signal = size * np.sin(2 * np.pi * np.arange(1250) / 250)
-    return SimpleNamespace(time_s=time_s, start_s=time_s - 2.5, decision=decision, reason=reason,
+    return SimpleNamespace(time_s=time_s, half_s=2.0, start_s=time_s - 2.5, lead="II",
+                           decision=decision, reason=reason,
                            probability=p, signal=signal, fs=250.0)  # fmt: skip
 
 
@@ -107,10 +108,13 @@ def test_letters_lead_from_the_rows_to_the_strips():
     assert placed["a"] == (pytest.approx(100 / 60), 0)
     assert placed["b"] == (pytest.approx(10 + 2 / 60), 4) and placed["c"] == (0, 10)
     assert [ax.get_title(loc="left") for ax in strips] == [
-        "a   0:01:40   non-shockable, P > 0.99",
-        "b   4:10:02   shockable, P = 0.90",
-        "c   10:00:00   cannot tell (flat)",
+        "a   from 0:01:37   non-shockable, P > 0.99",
+        "b   from 4:09:59   shockable, P = 0.90",
+        "c   from 9:59:57   cannot tell (flat)",
     ]
+    assert {ax.get_ylabel() for ax in strips} == {"lead II (mV)"}
+    (bar,) = [line for line in strips[0].lines if line.get_marker() == "|"]
+    assert bar.get_xdata() == pytest.approx([0.5, 4.5])  # the window that was judged
     assert "one, lead II" in bands.get_title(loc="left")
     figure.canvas.draw()
 

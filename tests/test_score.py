@@ -340,7 +340,9 @@ def test_the_surest_moments_tell_the_rare_and_the_dark(table):
     loud = next(m for m in found if m.decision == "shockable")
     assert loud.signal.shape == (1250,) and loud.probability > 0.99
     assert np.std(loud.signal) == pytest.approx(1.8 / np.sqrt(2), rel=0.1)
-    assert loud.start_s <= loud.time_s <= loud.start_s + 5
+    assert loud.start_s <= loud.time_s - loud.half_s
+    assert loud.time_s + loud.half_s <= loud.start_s + 5 and loud.half_s == 2
+    assert loud.start_s == int(loud.start_s) and loud.lead == "II"
     dark = next(m for m in found if m.decision == "cannot tell")
     assert dark.reason == "flat" and np.isnan(dark.probability)
     assert len(score.moments(table, with_episode(), n=1)) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -82,6 +83,7 @@ def train(
     folder = (ledger or paths.ledger(profile, windows.source)).resolve()
     known = (folder / config.id).is_dir()
     run = runs.run(config, windows, folder=folder, progress=not quiet)
+    os.utime(run.folder)  # `last` is the one that was asked for last, also if it was there
     best = run.kept
     result = results.evaluate(run, windows, split="validation")
     name, score = results.headline(result)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecglib import cards
 from ecglib.chapter import write_bytes
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ def card_of(path: Path) -> Path:
 
 
 def write_card(path: Path, text: str, *, lines: list[str]) -> Path:
-    """Write a card beside the file `path`: that of the model, and what this file is."""
-    text = text.split(HEADING)[0].rstrip()
+    """Write a card beside the file `path`: that of the model, and what this file is instead."""
+    text = text.split(HEADING)[0].split(cards.USE)[0].rstrip()
+    text = text.replace(cards.CUT, "the file's own notes say")
     told = "\n".join(f"- {line}" for line in lines)
     write_bytes(card_of(path), f"{text}\n\n{HEADING}\n\n{told}\n".encode())
     return card_of(path)

@@ -19,7 +19,7 @@ from ecglib import train
 from ecglib.published import CARD, Published
 
 from . import recurrent
-from .files import Exported, checked_path, write, write_card
+from .files import KEY, Exported, checked_path, write, write_card
 from .runtime import predict
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def onnx(model: Published | nn.Module, path: str | Path, *, x: ArrayLike | None 
             f"Input `{SIGNAL}` (batch, {shape[0]}, {shape[1]}) float32; output `{LOGITS}` (batch, "
             f"{len(published.classes)}), the softmax of which are the probabilities.",
             f"Largest difference from the network, under onnxruntime: {difference:.1g}.",
+            "How windows are cut (`preparation`), their rate, the classes and their weights: "
+            f"`json.loads(session.get_modelmeta().custom_metadata_map[{KEY!r}])` of an "
+            "`onnxruntime.InferenceSession`.",
         ]
         card = write_card(path, (published.folder / CARD).read_text(encoding="utf-8"), lines=lines)
     return Exported(path, n_bytes, difference, card)

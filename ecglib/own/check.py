@@ -21,7 +21,7 @@ from ecglib import splits
 from . import personal, quality
 from .errors import FileError
 from .files import Entry, entries, read, tables_of_labels
-from .labels import has_patients, read_labels
+from .labels import beyond, has_patients, read_labels
 from .raw import Raw, guess_unit, leads_of, rate_of, size_of, to_record
 from .report import Report
 from .settings import ALL_LEADS, FOLDERS, Settings
@@ -88,6 +88,7 @@ def check(
     classes, split, unlabelled, n_patients = {}, NO_SPLIT, len(found), 0
     if table is not None:
         unlabelled -= table["record"].nunique()
+        problems += _beyond(table, seen, shown)
         table = table[table["label"].isin(known.classes)] if known.classes else table
         classes, n_patients = _classes(table), int(table["patient"].nunique())
         split = _split(table, list(classes))
@@ -161,6 +162,16 @@ def _labels(
     missing = sorted(set(settings.classes) - set(table["label"]))
     told = [("labels", f"need recordings of every class, got none of {m!r}") for m in missing]
     return table, told
+
+
+def _beyond(
+    table: pd.DataFrame, seen: Sequence[_Seen], shown: dict[str, str]
+) -> list[tuple[str, str]]:
+    """Recordings whose labels go beyond their end."""
+    of = dict(list(table.groupby("record")))
+    lengths = {s.entry.name: s.n_samples / s.rate for s in seen if s.rate and s.entry.name in of}
+    told = {name: beyond(of[name], length) for name, length in lengths.items()}
+    return [(f"labels, {shown[name]}", text) for name, text in told.items() if text]
 
 
 def _classes(table: pd.DataFrame) -> dict[str, dict[str, int]]:

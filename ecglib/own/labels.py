@@ -18,6 +18,7 @@ from .settings import FOLDERS, Settings
 from .tabular import first_line
 
 NAMES = ("file", "record")  # of the column that names the recording
+SLACK_S = 1.0  # a label may be rounded beyond the end of its recording
 
 
 def read_labels(folder: str | Path, settings: Settings, found: Sequence[Entry]) -> pd.DataFrame:
@@ -97,6 +98,15 @@ def _from_folders(folder: Path, settings: Settings, found: Sequence[Entry]) -> p
             raise FileError(entry.path, "need it in a sub-folder that is named by its label")
         rows.append((entry.name, label, 0.0, np.inf, patients[entry.name]))
     return pd.DataFrame(rows, columns=["record", "label", "start_s", "end_s", "patient"])
+
+
+def beyond(stretches: pd.DataFrame, duration_s: float) -> str:
+    """What is wrong with labels that go beyond the end of a recording; empty if none does."""
+    times = stretches[["start_s", "end_s"]].to_numpy(float)
+    latest = times[np.isfinite(times)].max(initial=0.0)
+    if latest <= duration_s + SLACK_S:
+        return ""
+    return f"need labels within its {duration_s:.5g} s, got one at {latest:.6g} s (in samples?)"
 
 
 def _from_table(path: Path, settings: Settings, found: Sequence[Entry]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from .errors import FileError
 from .settings import ALL_LEADS, Settings, per_millivolt
 
 LARGEST_MV = 20.0  # no ECG is larger from peak to peak, second for second
+SMALLEST_MV = 0.01  # and none that can be read is smaller
 NAMED_UNIT = re.compile(r"^(.*?)[\s_]*[(\[]\s*([munµ]?v)\s*[)\]]$", re.IGNORECASE)
 
 
@@ -68,7 +69,9 @@ def leads_of(raw: Raw, lead: str | int | None) -> list[int]:
     if not 1 <= number <= len(names):
         needed = f"need lead {lead!r}, the file has"
         raise FileError(
-            raw.path, f"{needed} {_some(raw.leads)}", plain=f"{needed} {len(names)} others"
+            raw.path,
+            f"{needed} {_some(raw.leads)}",
+            plain=f"{needed} {'another' if len(names) == 1 else f'{len(names)} others'}",
         )
     return [number - 1]
 
@@ -84,6 +87,21 @@ def rate_of(raw: Raw, rate: float | None) -> float:
             raw.path, f"need {rate:g} Hz as the settings say, the file says {raw.fs:g} Hz"
         )
     return rate
+
+
+def unit_of(raw: Raw, row: int, unit: str | float | None) -> str | float | None:
+    """The unit of a lead that file and settings agree on; ValueError naming the file.
+
+    A number, of a millivolt, is taken whatever the file says.
+    """
+    stated = raw.units[row]
+    if isinstance(unit, str) and stated and per_millivolt(unit) != per_millivolt(stated):
+        raise FileError(
+            raw.path,
+            f"need {unit} as the settings say, the file says {stated}: if the file is wrong, give "
+            f"`unit` as how many of its numbers are a millivolt",
+        )
+    return unit or stated
 
 
 def size_of(numbers: NDArray, fs: float) -> float:
@@ -113,9 +131,9 @@ def to_record(raw: Raw, settings: Settings, *, name: str, patient: str, database
     Raises
     ------
     ValueError
-        Naming the file: no rate or another one than the settings', no unit, a size that no ECG
-        has (microvolts taken for millivolts), a lead that is not there or not chosen, fewer
-        samples than a window.
+        Naming the file: no rate or unit, or another one than the settings', a size that no ECG
+        has (microvolts taken for millivolts or the reverse), a lead that is not there or not
+        chosen, fewer samples than a window.
     """
     rows, fs = leads_of(raw, settings.lead), rate_of(raw, settings.rate)
     numbers = raw.numbers[rows]
@@ -124,7 +142,7 @@ def to_record(raw: Raw, settings: Settings, *, name: str, patient: str, database
         raise FileError(
             raw.path, f"need at least a window of {settings.window_s:g} s, got {duration_s:.3g} s"
         )
-    units = [settings.unit or raw.units[row] for row in rows]
+    units = [unit_of(raw, row, settings.unit) for row in rows]
     size = size_of(numbers, fs)
     if None in units:
         guess, why = guess_unit(size)
@@ -132,8 +150,8 @@ def to_record(raw: Raw, settings: Settings, *, name: str, patient: str, database
     factors = np.array([1 / per_millivolt(unit) for unit in units], np.float32)
     signal = np.ascontiguousarray(numbers * factors[:, None], dtype=np.float32)
     signal[~np.isfinite(signal)] = np.nan
-    if size * factors.max() > LARGEST_MV:
-        guess, why = guess_unit(size)
+    guess, why = guess_unit(size)
+    if size * factors.max() > LARGEST_MV or (guess and size * factors.max() < SMALLEST_MV):
         hint = f"; give `unit`, {why}" if guess else ""
         raise FileError(
             raw.path,

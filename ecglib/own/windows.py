@@ -21,15 +21,13 @@ from ecglib.datasets.store import prepared
 from ecglib.records import Record
 
 from .files import Entry, digest, entries
-from .labels import read_labels
-from .raw import size_of
+from .labels import beyond, read_labels
 from .reading import database_of, recordings
 from .settings import FOLDERS, Settings
 
 TASK = SOURCE = "own"
 BAND_HZ = (0.5, 40.0)
 FLAT_S = 1.0  # a window with a longer stretch without any change is not a recording
-SMALLEST_MV = 0.01  # the median recording of a folder is larger
 RULES = {"version": 1, "band_hz": list(BAND_HZ), "flat_s": FLAT_S}  # what shapes the windows
 
 
@@ -101,7 +99,7 @@ def _cut(
         recordings(folder, settings, only=stretches), total=len(stretches), unit="recording",
         desc="cutting recordings", disable=not progress, mininterval=2,
     )  # fmt: skip
-    pieces, tables, sizes, leads = [], [], [], None
+    pieces, tables, leads = [], [], None
     for record in bar:
         names = [name.lower() for name in record.leads]
         if leads is not None and (len(leads) != len(names) or (len(names) > 1 and leads != names)):
@@ -110,15 +108,11 @@ def _cut(
                 f"{record.record} has {', '.join(names)}, others {', '.join(leads)}"
             )
         leads = names
-        sizes.append(size_of(record.signal, record.fs))
+        if told := beyond(stretches[record.record], record.signal.shape[-1] / record.fs):
+            raise ValueError(f"{folder / str(settings.labels)}: {record.record}: {told}")
         signal, table = _windows_of(record, stretches[record.record], settings, dropped)
         pieces.append(signal)
         tables.append(table)
-    if (size := float(np.median(sizes))) < SMALLEST_MV:
-        raise ValueError(
-            f"{folder}: need millivolts, the median recording spans {size:.2g} mV from peak to "
-            f"peak: give another `unit`"
-        )
     signal, table = np.concatenate(pieces), pd.concat(tables, ignore_index=True)
     if missing := sorted(set(classes) - set(table["rhythm"])):
         raise ValueError(

@@ -44,7 +44,7 @@ def timeline(
     """Draw the decisions over a recording in rows, an hour each for a day, and strips on ECG paper.
 
     Episodes that are too short to be seen are drawn wider than they are. Letters mark where the
-    strips were taken.
+    strips were taken, a bar on each strip the window that was judged.
 
     Parameters
     ----------
@@ -220,11 +220,15 @@ def _strip(
     ecg_paper(moment.signal, fs=moment.fs, start_s=0.0, limit_mv=limit_mv, ax=ax)
     said = moment.decision + (f" ({moment.reason})" if moment.reason else "")
     said += f", P {_probability(moment.probability)}" if np.isfinite(moment.probability) else ""
-    ax.set_title(f"{letter}   {_clock(moment.time_s, seconds=True)}   {said}", fontsize=10,
+    ax.set_title(f"{letter}   from {_clock(moment.start_s, seconds=True)}   {said}", fontsize=10,
                  fontweight="bold", color="0.35" if colour == USUAL else colour)  # fmt: skip
-    ax.set_xlabel("time (s)" if last else "")
+    ax.set(xlabel="time (s)" if last else "", ylabel=f"lead {moment.lead} (mV)")
+    middle, height = moment.time_s - moment.start_s, 0.92 * limit_mv
     if marked:
-        ax.plot(moment.time_s - moment.start_s, 0.92 * limit_mv, "v", color=colour, ms=7)
+        ax.plot(middle, height, "v", color=colour, ms=7)
+    else:  # the window that was judged
+        ends = [middle - moment.half_s, middle + moment.half_s]
+        ax.plot(ends, [height, height], "|-", color=colour, lw=2.5, ms=9, mew=2.5)
 
 
 def _colours(classes: Sequence[str]) -> dict[str, str]:

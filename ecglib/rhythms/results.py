@@ -120,7 +120,10 @@ def results_table(
 
 
 def budget(found: Sequence[Run]) -> dict[str, float]:
-    """What one network cost, the mean over several: parameters, epochs, windows seen, seconds."""
+    """What one network cost: parameters; epochs and windows seen, the mean over several; seconds.
+
+    Of the seconds the median, since what else a machine does now and then slows a training.
+    """
     epochs = [len(run.history) for run in found]
     size = [run.config.train.epoch_windows or len(run.of("train")) for run in found]
     seen = [a * b for a, b in zip(epochs, size, strict=True)]
@@ -128,7 +131,7 @@ def budget(found: Sequence[Run]) -> dict[str, float]:
         "parameters": found[0].n_parameters,
         "epochs": float(np.mean(epochs)),
         "windows seen": round(float(np.mean(seen))),
-        "seconds": float(np.mean([run.history["seconds"].sum() for run in found])),
+        "seconds": float(np.median([run.history["seconds"].sum() for run in found])),
     }
 
 

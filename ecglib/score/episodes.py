@@ -29,12 +29,14 @@ class Moment:
     """A strip of a recording and what was decided there."""
 
     time_s: float  # middle of the window
-    start_s: float  # left edge of the strip
+    half_s: float  # of the window, to either side of its middle
+    start_s: float  # left edge of the strip, a whole second unless the recording ends there
     decision: str
     reason: str  # why nothing can be told, else empty
     probability: float  # of the class that was decided; NaN if none was
     signal: NDArray[np.float32]  # (n_samples,), millivolt, 0.5 to 40 Hz; NaN where missing
     fs: float  # hertz
+    lead: str
 
 
 def timeline(table: pd.DataFrame) -> pd.DataFrame:
@@ -126,7 +128,8 @@ def _moment(episode: dict, row: pd.Series, record: Record) -> Moment:
     x = record.signal[record.leads.index(names[0])]
     n = len(x)
     length = min(round(STRIP_S * record.fs), n)
-    start = int(np.clip(round(episode["at_s"] * record.fs) - length // 2, 0, n - length))
+    left_s = round(episode["at_s"] - STRIP_S / 2)
+    start = int(np.clip(round(left_s * record.fs), 0, n - length))
     before = min(round(MARGIN_S * record.fs), start)
     piece = x[start - before : start + length + round(MARGIN_S * record.fs)].astype(float)
     missing = ~np.isfinite(piece)
@@ -136,12 +139,14 @@ def _moment(episode: dict, row: pd.Series, record: Record) -> Moment:
     decision = episode["decision"]
     return Moment(
         time_s=float(episode["at_s"]),
+        half_s=float(episode["at_s"] - row["start_s"]),
         start_s=start / record.fs,
         decision=decision,
         reason=row["reason"] if decision == CANNOT_TELL else "",
         probability=float(row.get(f"p_{decision}", np.nan)),
         signal=piece[before : before + length].astype(np.float32),
         fs=record.fs,
+        lead=names[0],
     )
 
 

@@ -28,7 +28,7 @@ class Looked:
 
     signal: NDArray[np.float32]  # (n, n_leads, n_samples), without numbers beside the signal
     maps: NDArray[np.float32]  # (n, n_samples)
-    about: pd.DataFrame  # window, split, record, start_s, truth, decision, target, p_target
+    about: pd.DataFrame  # window, split, record, lead, start_s, truth, decision, target, p_target
     fs: float
     method: str
 
@@ -45,7 +45,8 @@ class Looked:
     def titles(self) -> list[str]:
         """A title for each window."""
         return [
-            f"{row.record}, {row.start_s:.1f} s ({row.split or 'no set'}, window {row.window})\n"
+            f"{', '.join(filter(None, (row.record, row.lead)))}, {row.start_s:.1f} s "
+            f"({row.split or 'no set'}, window {row.window})\n"
             f"truth {row.truth}, decision {row.decision}; for {row.target}, P = {row.p_target:.2f}"
             for row in self.about.itertuples()
         ]
@@ -99,6 +100,7 @@ def look(
         "window": chosen,
         "split": split.reindex(chosen).fillna("").to_numpy(),
         "record": table["record"].to_numpy(),
+        "lead": _leads(windows, table),
         "start_s": table["start_s"].to_numpy(float),
         "truth": names[windows.label[chosen]],
         "decision": names[pred],
@@ -107,6 +109,13 @@ def look(
     })  # fmt: skip
     n_signals = x.shape[1] - N_FEATURES[run.config.inputs]
     return Looked(x[:, :n_signals], maps, about, fs=windows.fs, method=method)
+
+
+def _leads(windows: Windows, table: pd.DataFrame) -> list[str]:
+    """What the leads of some windows are called; empty where nobody said."""
+    if several := windows.parameters.get("leads"):
+        return [f"leads {', '.join(several)}"] * len(table)
+    return [f"lead {n}" for n in table["lead_name"]] if "lead_name" in table else [""] * len(table)
 
 
 def strongest(looked: Looked, seconds: float) -> Looked:

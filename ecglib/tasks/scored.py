@@ -19,7 +19,6 @@ from ecglib.published import Published
 from ecglib.records import Record
 
 MANY = 64  # recordings from which on Ray, which takes a while to start, is worth it
-FROM_MODEL = ("rate", "unit", "lead")  # of what a model's own recordings were said to be
 
 
 def files_of(paths: Iterable[str | Path]) -> list[Path]:
@@ -47,9 +46,13 @@ def files_of(paths: Iterable[str | Path]) -> list[Path]:
 def settings_for(
     model: Published, file: Path | None = None, given: Mapping[str, object] | None = None
 ) -> own.Settings:
-    """How to read recordings: as is said, else as those were that the model learnt from."""
+    """How to read recordings: as is said; the lead, if nothing is, as the model learnt from it.
+
+    Rate and unit are those of each file. Where it states none they are asked for: that other files
+    were in microvolt says nothing of this one.
+    """
     learnt = model.preparation.get("settings") or {}
-    usual = {n: learnt[n] for n in FROM_MODEL if file is None and learnt.get(n) is not None}
+    usual = {"lead": learnt.get("lead")} if file is None else {}
     # Whether a recording is long enough, the scoring tells: networks differ.
     return replace(own.read_settings(file, **(usual | dict(given or {}))), window_s=1.0)
 
