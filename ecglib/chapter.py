@@ -131,8 +131,8 @@ class Chapter:
         Parameters
         ----------
         new : dict with any of data, protocols, selected
-            Databases and protocols are replaced by name, `selected` as a whole; numbers of numpy
-            are accepted, what is not finite is written as null.
+            Databases and protocols are replaced by name, `selected` as a whole; a protocol that is
+            None is taken out. Numbers of numpy are accepted, what is not finite is written as null.
 
         Raises
         ------
@@ -143,7 +143,8 @@ class Chapter:
             raise ValueError(f"metrics.json takes {listed(METRICS_KEYS)}, got {listed(unknown)}")
         metrics = self.read_metrics()
         metrics["data"] |= new.get("data", {})
-        metrics["protocols"] |= new.get("protocols", {})
+        protocols = metrics["protocols"] | new.get("protocols", {})
+        metrics["protocols"] = {name: one for name, one in protocols.items() if one is not None}
         metrics["selected"] = new.get("selected", metrics["selected"])
         metrics["made_with"] = made_with()
         text = json.dumps(plain(metrics), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -111,7 +111,8 @@ def test_the_banner_tells_profile_and_recordings(page):
 
 def test_metrics_are_merged_protocol_by_protocol(page):
     page.write_metrics({"protocols": {"patient": {"models": {"cnn": {}}}}, "data": {"vfdb": {}}})
-    page.write_metrics({"protocols": {"5fold": {"models": {"gru": {}}}}})
+    page.write_metrics({"protocols": {"old": {"models": {}}}})
+    page.write_metrics({"protocols": {"5fold": {"models": {"gru": {}}}, "old": None, "none": None}})
     metrics = json.loads((page.out / "metrics.json").read_text())
     assert set(metrics["protocols"]) == {"patient", "5fold"}
     assert set(metrics["data"]) == {"vfdb"}
