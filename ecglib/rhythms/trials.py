@@ -72,8 +72,8 @@ TRAIN = {
     "average": 0.99,
 }
 PUBLISHED_DROPOUT, PUBLISHED_LR = 0.5, 1e-3
-# Our way with whole recordings. The loss on validation windows stands still long before their
-# recordings are told apart no better, so the last weights are kept, not those of the lowest loss.
+# Our way with whole recordings. Recordings are still told apart better when the validation loss has
+# long stood still, so the last weights are kept, not those of the lowest loss.
 OWN = {
     "epochs": 28,
     "batch_size": 64,
