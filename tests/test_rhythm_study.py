@@ -89,7 +89,7 @@ def test_every_hypothesis_is_about_a_trial_that_exists_and_changes_something(set
     for name, trial in trials.HAND.items():
         assert trial.against in {"", *trials.HAND}
         whole = name == "whole recordings"
-        assert asked[name][0].train.epochs == (4 if whole else 3)
+        assert asked[name][0].train.epochs == (4 if whole else 3 * trial.change.get("times", 1))
         assert asked[name][0].data == sets["records" if whole else "windows"].hash
 
 
@@ -102,6 +102,20 @@ def test_the_page_on_evaluation_trains_every_network_three_times_and_ours_in_fol
     assert {made.data for made in asked["folds"]} == {sets["records v2"].hash}
     fewer = study.evaluation_configs(sets, models="basic_cnn", seeds=[4], fold_seeds=[])
     assert [made.train.seed for made in fewer["family"]] == [4] and not fewer["folds"]
+
+
+def test_networks_named_for_it_are_trained_longer(sets):
+    about = {"models": "basic_cnn, resnet_like_x3", "longer": "resnet_like_x3, c1dct", "epochs": 2}
+    asked = study.evaluation_configs(sets, **about)
+    spent = {made.model: made.train.epochs for made in asked["family"]}
+    assert spent == {"basic_cnn": 2, "resnet_like_x3": 2 * trials.LONGER}
+    assert {made.train.epochs for made in asked["own"]} == {trials.OWN["epochs"]}
+    curves = study.curve_configs(sets, **about)
+    assert {n: made.train.epochs for n, (made,) in curves.items()} == spent
+    trial = study.training_configs(sets, experiments="longer", epochs=2)["longer"][0]
+    assert trial.train.epochs == 2 * trials.LONGER
+    with pytest.raises(ValueError, match="need models of basic_cnn, .* or all, got oracle"):
+        study.evaluation_configs(sets, longer="oracle")
 
 
 def test_networks_with_attention_are_trained_beside_the_others_or_left_out(sets):

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from .classes import MODEL_MARKERS
 from .look import PALE, RIGHT
@@ -64,6 +65,9 @@ def score_against_cost(
         marker = MODEL_MARKERS[i % len(MODEL_MARKERS)]
         ax.plot(row.cost, 100 * row.value, marker, color=colour, ms=7, label=row.Index)
     ax.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200M
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 

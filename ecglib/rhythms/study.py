@@ -24,6 +24,7 @@ from .trials import (
     FAMILY_CHANGES,
     FAMILY_MODEL,
     HAND,
+    LONGER,
     MODEL,
     OWN,
     REPAIRED,
@@ -101,6 +102,12 @@ def chosen(models: str) -> tuple[str, ...]:
     return tuple(name for name in FAMILY if name in asked)
 
 
+def _epochs(models: str, longer: str, epochs: int) -> dict[str, int]:
+    """Epochs of each network that `models` names, `LONGER` times as many if `longer` does, too."""
+    more = chosen(longer)
+    return {name: epochs * LONGER if name in more else epochs for name in chosen(models)}
+
+
 def folds() -> list[str]:
     """The protocols that together test every record once."""
     return [f"fold{number}" for number in range(N_FOLDS)]
@@ -137,9 +144,10 @@ def training_configs(
     out = {}
     for name in HAND:
         if name in wanted:
-            change = {"set": "windows"} | HAND[name].change
-            where = change.pop("set")
+            change = {"set": "windows", "times": 1} | HAND[name].change
+            where, times = change.pop("set"), change.pop("times")
             about = (usual if where == "windows" else whole) | change
+            about["epochs"] *= times
             out[name] = [config(sets[where], seed=seed, **about) for seed in seeds]
     return out
 
@@ -148,22 +156,29 @@ def curve_configs(
     sets: Mapping[str, Windows],
     *,
     models: str = "all",
+    longer: str = "",
     seeds: Sequence[int] = (0,),
     epochs: int = TRAIN["epochs"],
     epoch_windows: int = 0,
     batch_size: int = TRAIN["batch_size"],
     half: bool = False,
 ) -> dict[str, list[RunConfig]]:
-    """One run of each published network that `models` names, by its name: the first seed's."""
-    usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
-    usual["half"] = half
-    return {n: [config(sets["windows"], n, seed=seeds[0], **usual)] for n in chosen(models)}
+    """One run of each published network that `models` names, by its name: the first seed's.
+
+    Those that `longer` names, too, learn `LONGER` times as many epochs.
+    """
+    usual = {"epoch_windows": epoch_windows, "batch_size": batch_size, "half": half}
+    spent = _epochs(models, longer, epochs)
+    return {
+        n: [config(sets["windows"], n, seed=seeds[0], epochs=e, **usual)] for n, e in spent.items()
+    }
 
 
 def evaluation_configs(
     sets: Mapping[str, Windows],
     *,
     models: str = "all",
+    longer: str = "",
     beside: str = "all",
     seeds: Sequence[int] = (0, 1, 2),
     beside_seeds: Sequence[int] = (0, 1, 2),
@@ -180,7 +195,8 @@ def evaluation_configs(
 ) -> dict[str, list[RunConfig]]:
     """The runs of the page on evaluation, by section.
 
-    Sections: `family` (the published networks, or those that `models` names), `repaired` (c1dct)
+    Sections: `family` (the published networks, or those that `models` names; those that `longer`
+    names, too, learn `LONGER` times as many epochs), `repaired` (c1dct)
     and `transformer` (on five seconds), unless `beside` leaves them out, `own` (our network on
     whole recordings) and `folds` (the same, so that every record is tested once; empty without
     `fold_seeds`).
@@ -189,18 +205,25 @@ def evaluation_configs(
     whole = {"epochs": own_epochs, "batch_size": own_batch_size, "half": half}
     usual["half"] = half
     rows, records = sets["windows"], sets["records"]
-    longer = usual | {"epochs": attention_epochs}
+    slowly = usual | {"epochs": attention_epochs}
     wanted = set(BESIDE) if beside == "all" else {n.strip() for n in beside.split(",")} - {""}
     if unknown := sorted(wanted - set(BESIDE)):
         raise ValueError(f"need beside of {', '.join(BESIDE)} or all, got {', '.join(unknown)}")
     attention = {
         "repaired": [
-            config(rows, "c1dct", seed=s, arguments=REPAIRED, **longer) for s in beside_seeds
+            config(rows, "c1dct", seed=s, arguments=REPAIRED, **slowly) for s in beside_seeds
         ],
-        "transformer": [config(rows, "transformer", seed=s, **longer) for s in beside_seeds],
+        "transformer": [config(rows, "transformer", seed=s, **slowly) for s in beside_seeds],
     }
     asked = zip(attention.items(), BESIDE, strict=True)
-    out = {"family": [config(rows, n, seed=s, **usual) for n in chosen(models) for s in seeds]}
+    spent = _epochs(models, longer, epochs)
+    out = {
+        "family": [
+            config(rows, n, seed=s, **usual | {"epochs": e})
+            for n, e in spent.items()
+            for s in seeds
+        ]
+    }
     out |= {section: group if name in wanted else [] for (section, group), name in asked}
     out["own"] = [config(records, seed=s, **whole) for s in own_seeds]
     out["folds"] = [

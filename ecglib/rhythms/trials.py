@@ -72,6 +72,7 @@ TRAIN = {
     "average": 0.99,
 }
 PUBLISHED_DROPOUT, PUBLISHED_LR = 0.5, 1e-3
+LONGER = 5  # times as many epochs for the networks that a page is asked to train longer
 # Our way with whole recordings. Recordings are still told apart better when the validation loss has
 # long stood still, so the last weights are kept, not those of the lowest loss.
 OWN = {
@@ -92,7 +93,9 @@ ARGUMENTS = {(name, "windows"): {"dropout": 0.1} for name in FAMILY} | {  # by n
 }
 REPAIRED = {"shared_projection": False, "repaired": True}  # of c1dct
 
-HAND = {  # the change names the set (windows if it does not) and the model, the rest is training
+# The change names the set (windows if it does not), the model and how many times as many epochs;
+# the rest is training.
+HAND = {
     "plain": Trial(
         "a plain convolutional network tells rhythms from five seconds",
         {"model": "basic_cnn"},
@@ -102,6 +105,12 @@ HAND = {  # the change names the set (windows if it does not) and the model, the
         "short cuts and small filters do better with half the parameters",
         {"model": "smaller_resnet_4x2"},
         against="plain",
+        metric="macro_f1",
+    ),
+    "longer": Trial(
+        f"the published network gets better if it sees {LONGER} times as many windows",
+        {"model": "smaller_resnet_4x2", "times": LONGER},
+        against="residual",
         metric="macro_f1",
     ),
     "root weights": Trial(
