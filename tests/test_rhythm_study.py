@@ -107,13 +107,15 @@ def test_the_page_on_evaluation_trains_every_network_three_times_and_ours_in_fol
 def test_networks_named_for_it_are_trained_longer(sets):
     about = {"models": "basic_cnn, resnet_like_x3", "longer": "resnet_like_x3, c1dct", "epochs": 2}
     asked = study.evaluation_configs(sets, **about)
-    spent = {made.model: made.train.epochs for made in asked["family"]}
-    assert spent == {"basic_cnn": 2, "resnet_like_x3": 2 * trials.LONGER}
+    spent = {made.model: (made.train.epochs, made.train.keep) for made in asked["family"]}
+    assert spent == {"basic_cnn": (2, "best"), "resnet_like_x3": (10, "last")}
     assert {made.train.epochs for made in asked["own"]} == {trials.OWN["epochs"]}
     curves = study.curve_configs(sets, **about)
-    assert {n: made.train.epochs for n, (made,) in curves.items()} == spent
+    evaluated = {made.model: made.id for made in asked["family"] if not made.train.seed}
+    assert {n: made.id for n, (made,) in curves.items()} == evaluated
     trial = study.training_configs(sets, experiments="longer", epochs=2)["longer"][0]
-    assert trial.train.epochs == 2 * trials.LONGER
+    longer = study.curve_configs(sets, models=trial.model, longer=trial.model, epochs=2)
+    assert [trial.id] == [made.id for made in longer[trial.model]]
     with pytest.raises(ValueError, match="need models of basic_cnn, .* or all, got oracle"):
         study.evaluation_configs(sets, longer="oracle")
 

@@ -102,10 +102,11 @@ def chosen(models: str) -> tuple[str, ...]:
     return tuple(name for name in FAMILY if name in asked)
 
 
-def _epochs(models: str, longer: str, epochs: int) -> dict[str, int]:
-    """Epochs of each network that `models` names, `LONGER` times as many if `longer` does, too."""
-    more = chosen(longer)
-    return {name: epochs * LONGER if name in more else epochs for name in chosen(models)}
+def _lengths(models: str, longer: str, epochs: int) -> dict[str, dict]:
+    """How long each network that `models` names is to learn: as `LONGER` if `longer` does, too."""
+    more = {"epochs": epochs * LONGER["times"], "keep": LONGER["keep"]}
+    wanted = chosen(longer)
+    return {name: more if name in wanted else {"epochs": epochs} for name in chosen(models)}
 
 
 def folds() -> list[str]:
@@ -165,12 +166,13 @@ def curve_configs(
 ) -> dict[str, list[RunConfig]]:
     """One run of each published network that `models` names, by its name: the first seed's.
 
-    Those that `longer` names, too, learn `LONGER` times as many epochs.
+    Those that `longer` names, too, are trained longer.
     """
     usual = {"epoch_windows": epoch_windows, "batch_size": batch_size, "half": half}
-    spent = _epochs(models, longer, epochs)
+    lengths = _lengths(models, longer, epochs)
     return {
-        n: [config(sets["windows"], n, seed=seeds[0], epochs=e, **usual)] for n, e in spent.items()
+        n: [config(sets["windows"], n, seed=seeds[0], **usual, **length)]
+        for n, length in lengths.items()
     }
 
 
@@ -196,7 +198,7 @@ def evaluation_configs(
     """The runs of the page on evaluation, by section.
 
     Sections: `family` (the published networks, or those that `models` names; those that `longer`
-    names, too, learn `LONGER` times as many epochs), `repaired` (c1dct)
+    names, too, are trained longer), `repaired` (c1dct)
     and `transformer` (on five seconds), unless `beside` leaves them out, `own` (our network on
     whole recordings) and `folds` (the same, so that every record is tested once; empty without
     `fold_seeds`).
@@ -216,11 +218,11 @@ def evaluation_configs(
         "transformer": [config(rows, "transformer", seed=s, **slowly) for s in beside_seeds],
     }
     asked = zip(attention.items(), BESIDE, strict=True)
-    spent = _epochs(models, longer, epochs)
+    lengths = _lengths(models, longer, epochs)
     out = {
         "family": [
-            config(rows, n, seed=s, **usual | {"epochs": e})
-            for n, e in spent.items()
+            config(rows, n, seed=s, **usual | length)
+            for n, length in lengths.items()
             for s in seeds
         ]
     }
