@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,7 @@ def windows_of(
         them; a shorter rest at the end is dropped. records: see `whole`.
     label : str
         Which stride a recording to learn from has, N 1,000, O 750, A 625 samples, so that the
-        classes come closer in number; 750 for all that is tested.
+        classes come closer in number; 750 for all of the published test set.
 
     Returns
     -------
@@ -174,6 +175,8 @@ def _labels(path: Path, names: list[str]) -> dict[str, str]:
             got = ",".join(row)
             raise ValueError(f"{path}: need a record and one of {', '.join(LABELS)}, got {got!r}")
     found = dict(rows)
+    if twice := [name for name, n in Counter(name for name, _ in rows).items() if n > 1]:
+        raise ValueError(f"{path}: need one label for each recording, got more for {_some(twice)}")
     if missing := sorted(set(names) - set(found)):
         raise ValueError(f"{path}: need a label for each recording, got none for {_some(missing)}")
     if missing := sorted(set(found) - set(names)):

@@ -110,7 +110,8 @@ def _rhythms(metrics: dict) -> str:
         + f"\n\nPer cent, with 95 % intervals by recording ({tested:,} in the published test set). "
         "The selected network is set in bold, chosen on validation recordings; x3: three seeds "
         f"decide together, the others are means over seeds. `{picked['short_model']}` is the one "
-        "chosen among those that see five seconds, most of them networks published before."
+        "chosen among those that see five seconds, most of them networks published before. "
+        "Networks of earlier editions were scored on the same test recordings."
     )
 
 

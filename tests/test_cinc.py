@@ -89,6 +89,12 @@ def test_the_set_is_that_of_the_published_split(folder):
             lambda f: label(f, {f"A{i:05d}": "N" for i in range(1, 7)}, "v3"),
             r"v3\.csv: need a recording for each label, got none of A00005, A00006",
         ),
+        (
+            lambda f: (f / "REFERENCE-v2.csv").write_text(
+                (f / "REFERENCE-v2.csv").read_text() + "A00002,A\n"
+            ),
+            r"v2\.csv: need one label for each recording, got more for A00002",
+        ),
         (lambda f: label(f, {"A00001": "AF"}), r"v2\.csv: need a record and one of N, O, A, ~.*AF"),
         (lambda f: (f / "REFERENCE-v3.csv").unlink(), r"v3\.csv: need a table of labels"),
         (lambda f: write(f, "A00002", rows(), fs=250), "A00002: need 300 Hz, got 250 Hz"),
@@ -101,8 +107,8 @@ def test_the_set_is_that_of_the_published_split(folder):
         ),
         (lambda f: (f / "A00003.hea").write_text("A00003 1\n"), "A00003: need a WFDB header"),
     ],
-    ids=["no label", "no recording", "unknown label", "no table", "rate", "empty", "no signal",
-         "emptied", "cut short", "header"],
+    ids=["no label", "no recording", "twice", "unknown label", "no table", "rate", "empty",
+         "no signal", "emptied", "cut short", "header"],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_in_one_line(folder, spoil, says):
     spoil(folder)

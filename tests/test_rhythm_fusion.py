@@ -121,9 +121,45 @@ def test_the_learned_fusion_is_a_regression_without_intercept_on_one_set(feature
     x = np.exp(features[["log_p_0", "log_p_1", "log_p_2"]].to_numpy())
     reference = LogisticRegression(fit_intercept=False, max_iter=1000)
     reference.fit(x[seen], features["label"][seen])
-    np.testing.assert_allclose(
-        fusion.of(fusion.decide(features, how), "p"), reference.predict_proba(x), atol=1e-6
-    )
+    p, want = fusion.of(fusion.decide(features, how), "p"), reference.predict_proba(x)
+    others = features["split"] != "validation"  # which are decided by fifths
+    np.testing.assert_allclose(p[others], want[others], atol=1e-6)
+
+
+def test_fifths_divide_the_validation_records_by_patient_in_any_order(features):
+    folds = list(fusion.fifths(features))
+    parts = np.concatenate([part for _, part in folds])
+    assert sorted(parts) == np.flatnonzero(features["split"] == "validation").tolist()
+    for others, part in folds:
+        assert set(features["patient"][part]).isdisjoint(features["patient"][others])
+        assert set(features["label"][part]) == {0, 1, 2}
+    mixed = features.sample(frac=1, random_state=0).reset_index(drop=True)
+    names = [set(features["record"][part]) for _, part in folds]
+    assert [set(mixed["record"][part]) for _, part in fusion.fifths(mixed)] == names
+
+
+@pytest.mark.parametrize("how", ["prior-corrected", "learned, honest"])
+def test_validation_records_are_decided_without_their_own_labels(features, how, monkeypatch):
+    folds = list(fusion.fifths(features))
+    monkeypatch.setattr(fusion, "fifths", lambda about: folds)
+    p = fusion.of(fusion.decide(features, how), "p")
+    elsewhere = []
+    for _, part in folds:
+        upset = features.copy()
+        upset.loc[part, "label"] = 2
+        again = fusion.of(fusion.decide(upset, how), "p")
+        np.testing.assert_allclose(again[part], p[part])
+        elsewhere.append(np.abs(again - p)[features["split"] == "test"].max())
+    assert max(elsewhere) > 0.01  # all others hear of it
+
+
+def test_too_few_validation_records_for_fifths_are_decided_as_all_the_others(features):
+    rare = features.index[(features["split"] == "validation") & (features["label"] == 2)]
+    few = features.drop(index=rare[3:]).reset_index(drop=True)
+    assert not list(fusion.fifths(few))
+    z, alpha = fusion.tilted([few])
+    log_p, log_prior = fusion.with_prior([few])
+    np.testing.assert_allclose(z, log_p - alpha * log_prior)
 
 
 def test_three_networks_side_by_side_are_nine_values_in_any_order(windows):

@@ -97,10 +97,30 @@ def test_trees_learn_from_training_records_only(windows, measured):
     found = yardsticks.boosted(windows, measured)
     assert set(found) == set(yardsticks.naive(windows))
     assert scores.plain_scores(found)["macro_f1"] > 0.8
-    tested = windows.table["set"].to_numpy() == "test"
-    other = datasets.Windows(**{**vars(windows), "label": np.where(tested, 0, windows.label)})
-    again = yardsticks.boosted(other, measured)
-    np.testing.assert_array_equal(fusion.of(found, "p"), fusion.of(again, "p"))
+    np.testing.assert_array_equal(
+        fusion.of(found, "p"), fusion.of(yardsticks.boosted(forged(windows), measured), "p")
+    )
+
+
+def test_the_regression_learns_from_training_records_only(windows):
+    a, b = (yardsticks.linear(w, progress=False) for w in (windows, forged(windows)))
+    np.testing.assert_array_equal(fusion.of(a, "p"), fusion.of(b, "p"))
+    assert not a["label"].equals(b["label"])
+
+
+def forged(windows: datasets.Windows) -> datasets.Windows:
+    """The same with other labels for all that is not learnt from."""
+    learnt = windows.table["set"].to_numpy() == "train"
+    label = np.where(learnt, windows.label, (windows.label + 1) % 3)
+    return datasets.Windows(**{**vars(windows), "label": label})
+
+
+def test_what_cannot_be_measured_is_named(windows):
+    silent = np.zeros_like(windows.signal)
+    with pytest.raises(ValueError, match="record A00000: need at least two seconds, got 0.00 s"):
+        measurements.of_records(
+            datasets.Windows(**{**vars(windows), "signal": silent}), progress=False
+        )
 
 
 def test_every_record_has_to_be_measured(windows, measured):
@@ -141,6 +161,18 @@ def test_a_second_opinion_has_half_the_say(windows, measured):
     assert scores.decided(runs, sets, second=known, together=True)["seed"].nunique() == 1
 
 
+def test_in_folds_each_network_hears_the_trees_that_learnt_from_the_same_records(windows, measured):
+    runs = [a_run(windows, protocol=f"fold{i}", model="rhythm_net") for i in range(5)]
+    second = {
+        f"fold{i}": yardsticks.boosted(windows, measured, protocol=f"fold{i}") for i in range(5)
+    }
+    found = scores.decided(runs, {"records": windows}, second=second)
+    assert sorted(found.loc[found["split"] == "test", "record"]) == sorted(windows.table["record"])
+    swapped = second | {"fold0": second["fold1"]}
+    with pytest.raises(ValueError, match="need a second opinion of the same split"):
+        scores.decided(runs, {"records": windows}, second=swapped)
+
+
 def test_a_second_opinion_that_lacks_something_is_refused(windows, measured):
     run, second = a_run(windows, model="rhythm_net"), yardsticks.boosted(windows, measured)
     features = [fusion.record_features(run, windows)]
@@ -148,5 +180,12 @@ def test_a_second_opinion_that_lacks_something_is_refused(windows, measured):
         fusion.joined(features, second[second["record"] != "A00003"])
     with pytest.raises(ValueError, match="and 3 classes, got 150 records and 2 classes"):
         fusion.joined(features, second.drop(columns="p_2"))
+    upset = second.assign(split=second["split"].replace({"test": "train"}))
+    with pytest.raises(
+        ValueError, match="of the same split, got record A.* in test here and in tr"
+    ):
+        fusion.joined(features, upset)
+    with pytest.raises(ValueError, match=r"need a second opinion for published, got \['fold0'\]"):
+        scores.decided([run], {"r": windows}, second={"fold0": second})
     with pytest.raises(ValueError, match="with a second opinion, got 'learned'"):
         scores.decided([run], {"r": windows}, how="learned", second={"published": second})

@@ -174,6 +174,8 @@ def test_of_six_seeds_two_committees_of_three_decide(windows, sets):
     entry = results.protocol_entry({"a": found}, sets)["models"]
     assert entry["a x3"]["parameters"] == 3 * entry["a"]["parameters"]
     assert (entry["a"]["seeds"], entry["a x3"]["seeds"]) == (6, 2)
+    four = scores.decided(found[:4], sets, together=True)  # the fourth has nobody to decide with
+    pd.testing.assert_frame_equal(four, scores.decided(found[:3], sets, together=True))
 
 
 def test_runs_over_windows_that_are_not_there_are_refused(runs, sets):

@@ -220,7 +220,7 @@ def test_folds_share_out_every_label_to_one_patient_and_test_each_once():
         assert np.array_equal(split["validation"], parts[(i + 1) % 5]["test"])
 
 
-def test_folds_do_not_depend_on_windows_on_noise_or_on_the_labels_learnt_from():
+def test_folds_do_not_depend_on_windows_on_noise_by_v2_or_on_the_labels_learnt_from():
     table = recordings({"N": 503, "O": 251, "A": 73, "~": 20})
     want = members(table, splits.protocol(table, "fold2")["test"])
     for other in (

@@ -212,6 +212,14 @@ def test_the_epoch_that_is_kept_is_the_one_that_is_named(keep):
     assert loss == pytest.approx(named["validation_loss"], abs=1e-6)
 
 
+def test_a_class_that_no_window_was_drawn_of_has_no_say_in_balanced_accuracy():
+    x, y = torch.from_numpy(windows(8, seed=4)[0]), torch.zeros(8, dtype=torch.long)
+    loss_fn = make_loss(QUICK, torch.tensor([0, 1]), 2)
+    _, accuracy = run_epoch(network(), x, y, loss_fn=loss_fn, n_classes=2)
+    logits = torch.from_numpy(predict(network(), x.numpy()))
+    assert accuracy == pytest.approx((logits.argmax(1) == 0).float().mean().item())
+
+
 def test_early_stopping_waits_as_many_epochs_as_asked():
     history = learn(network(), config=replace(QUICK, lr=0.1, epochs=40, patience=2, augment=()))
     assert len(history) == history.validation_loss.idxmin() + 1 + 2 < 40
@@ -364,7 +372,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(bad, message):
 
 
 def test_a_diverging_training_says_so():
-    with pytest.raises(FloatingPointError, match="epoch 1"):
+    with pytest.raises(FloatingPointError, match="in training and .* in validation after epoch 1"):
         learn(network("mlp"), config=replace(QUICK, lr=1e38, clip_norm=0.0, augment=()))
 
 

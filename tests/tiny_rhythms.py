@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from ecglib import datasets
+from ecglib import datasets, splits
 from ecglib.rhythms import study
 from ecglib.runs import Run
 
@@ -31,6 +31,7 @@ def recordings(
         "patient": [f"A{r:05d}" for r in record],
         "start_s": place * 5.0,
         "rhythm": np.array(classes)[label[record]],
+        "v2": np.array(classes)[label[record]],
         "lead": 0,
         "set": np.array(["test", "test", "validation", *["train"] * 7])[part[record]],
         "windows_in_record": times[record],
@@ -63,8 +64,9 @@ def a_run(
     split = windows.table["set"].to_numpy()
     protocol = str(settings.get("protocol", ""))
     if protocol.startswith("fold"):
-        number = windows.table["record"].str[1:].astype(int).to_numpy() % 5 - int(protocol[-1])
-        split = np.select([number % 5 == 0, number % 5 == 1], ["test", "validation"], "train")
+        split = np.full(n, "train", dtype="<U10")
+        for name, rows in splits.protocol(windows.table, protocol).items():
+            split[rows] = name
     z[split == "train"] += sure * np.eye(n_classes)[windows.label[split == "train"]]
     about = {"row": np.arange(n), "split": split, "label": windows.label}
     about |= {"patient": windows.table["patient"].to_numpy()}

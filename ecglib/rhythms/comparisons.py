@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ecglib.datasets import Windows
 from ecglib.metrics.intervals import interval
 
 from . import fusion
-from .challenge import challenge_f1
 from .scores import METRIC, aligned, decided, mcnemar, plain_scores, rated
 
 if TYPE_CHECKING:
@@ -73,54 +71,42 @@ def fusion_table(
 
     Returns
     -------
-    DataFrame, a row for network and fusion: model, fusion, validation, test. What is fitted on
-        validation records would flatter there: ``validation`` of prior-corrected is `crossed`, that
-        of a regression is missing.
+    DataFrame, a row for network and fusion: model, fusion, validation, test
     """
     rows = []
     for name, found in by_name.items():
         for how in hows:
             one = decided(found, sets, how=how)
             reached = {s: plain_scores(one, split=s)[METRIC] for s in ("validation", "test")}
-            if how == "prior-corrected":
-                reached["validation"] = crossed(found, sets)
-            elif how == "learned, honest":
-                reached["validation"] = np.nan
             rows.append({"model": name, "fusion": how, **reached})
     return pd.DataFrame(rows)
 
 
-def crossed(found: Sequence[Run], sets: Mapping[str, Windows], *, n_parts: int = 5) -> float:
-    """F1 on validation records, the mean over runs, with the prior taken out as others choose.
-
-    Each fifth of the people is decided with the power that the other four fifths ask for. Too few
-    records for that give nan.
-    """
-    by_hash = {windows.hash: windows for windows in sets.values()}
-    reached = []
-    for run in found:
-        features = fusion.record_features(run, by_hash[run.config.data])
-        log_p, log_prior = fusion.with_prior([features])
-        inside = (features["split"] == "validation").to_numpy()
-        label, log_p = features["label"].to_numpy()[inside], log_p[inside]
-        if np.bincount(label, minlength=log_p.shape[1]).min() < n_parts:
-            return np.nan
-        pred = np.empty_like(label)
-        folds = StratifiedGroupKFold(n_parts, shuffle=True, random_state=0)
-        for others, part in folds.split(label, label, features["patient"].to_numpy()[inside]):
-            alpha = fusion.choose_alpha(label[others], log_p[others], log_prior)
-            pred[part] = (log_p[part] - alpha * log_prior).argmax(axis=1)
-        reached.append(challenge_f1(label, pred))
-    return float(np.mean(reached))
-
-
-def alphas(by_name: Mapping[str, Sequence[Run]], sets: Mapping[str, Windows]) -> dict[str, float]:
-    """The power to which the prior is taken out of each network, as its seeds choose together."""
+def alphas(
+    by_name: Mapping[str, Sequence[Run]], sets: Mapping[str, Windows]
+) -> dict[str, list[float]]:
+    """The power to which the prior is taken out of each run of each network."""
     by_hash = {windows.hash: windows for windows in sets.values()}
     return {
-        name: fusion.tilted([fusion.record_features(r, by_hash[r.config.data]) for r in found])[1]
+        name: [fusion.tilted([fusion.record_features(r, by_hash[r.config.data])])[1] for r in found]
         for name, found in by_name.items()
     }
+
+
+def alike(pairs: pd.DataFrame) -> list[str]:
+    """The most names of which no two can be told apart; of several groups the first.
+
+    Parameters
+    ----------
+    pairs : what `differences` returns
+    """
+    names = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
+    apart = {frozenset(pair) for pair in pairs.loc[pairs["apart"], ["a", "b"]].to_numpy().tolist()}
+    for size in range(len(names), 1, -1):
+        for group in combinations(names, size):
+            if not any(frozenset(pair) in apart for pair in combinations(group, 2)):
+                return list(group)
+    return []
 
 
 def verdict(trial: Trial, d: Mapping[str, float]) -> str:

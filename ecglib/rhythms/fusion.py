@@ -5,13 +5,14 @@ Chapter: exercise 05, "Evaluation".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
+from sklearn.model_selection import StratifiedGroupKFold
 
 from ecglib.datasets import Windows
 
@@ -27,6 +28,7 @@ FITTED_ON = {"prior-corrected": "validation", "learned": "train", "learned, hone
 WITH_SECOND = ("mean log p", "prior-corrected")  # that can hear a second opinion
 KINDS = ("mean_p", "log_p", "vote")  # what is known of a record's windows, a column a class
 ALPHAS = np.linspace(0, 1.5, 31)  # how far the prior is taken out
+N_PARTS = 5  # of the validation records, each decided as the others ask for
 NEAR = 2  # neighbours to either side whose F1 counts when alpha is chosen
 ABOUT = ["record", "patient", "split", "label"]
 
@@ -89,7 +91,8 @@ def decide(
         chosen on validation records (`choose_alpha`). learned: multinomial logistic regression
         without intercept on exp(mean log p), fitted on training records, as the published networks
         were; a network is surer of these than of any others. learned, honest: the same fitted on
-        validation records, whose own scores then flatter.
+        validation records. What is fitted on validation records decides these themselves by
+        fifths, each as the other four ask for (`fifths`), so that their scores do not flatter.
 
     Returns
     -------
@@ -110,6 +113,9 @@ def decide(
     if how.startswith("learned"):
         x = np.concatenate([np.exp(of(m, "log_p")) for m in members], axis=1)
         p = fit(x, about, split=FITTED_ON[how]).predict_proba(x)
+        for others, part in fifths(about) if FITTED_ON[how] == "validation" else ():
+            model = fit(x[others], about.iloc[others], split="validation")
+            p[part] = model.predict_proba(x[part])
     elif how == "prior-corrected":
         p = softmax(tilted(members)[0], axis=1)
     elif how == "mean log p":
@@ -128,7 +134,7 @@ def joined(features: Sequence[pd.DataFrame], second: pd.DataFrame) -> pd.DataFra
     Parameters
     ----------
     features : what `record_features` returns of one network, or of several that decide together
-    second : record and `p_i`, such as `yardsticks.boosted` returns
+    second : record, split and `p_i`, such as `yardsticks.boosted` returns of the same protocol
 
     Returns
     -------
@@ -137,11 +143,21 @@ def joined(features: Sequence[pd.DataFrame], second: pd.DataFrame) -> pd.DataFra
     Raises
     ------
     ValueError
-        If the second opinion lacks a record or a class.
+        If the second opinion lacks a record or a class, or has learnt from other records.
     """
     members = same_records(features)
     about = members[0][[*ABOUT, "n_windows"]]
-    other = of(about[["record"]].merge(second, on="record", how="left"), "p")
+    asked = about[["record", "split"]].merge(
+        second, on="record", how="left", suffixes=("", "_there")
+    )
+    elsewhere = asked["split_there"].notna() & (asked["split_there"] != asked["split"])
+    if elsewhere.any():
+        one = asked[elsewhere].iloc[0]
+        raise ValueError(
+            f"need a second opinion of the same split, got record {one['record']} in "
+            f"{one['split']} here and in {one['split_there']} there"
+        )
+    other = of(asked, "p")
     log_p = mean(members, "log_p")
     if other.shape != log_p.shape or np.isnan(other).any():
         raise ValueError(
@@ -153,11 +169,34 @@ def joined(features: Sequence[pd.DataFrame], second: pd.DataFrame) -> pd.DataFra
 
 
 def tilted(members: Sequence[pd.DataFrame]) -> tuple[NDArray[np.float64], float]:
-    """Mean log p with the prior taken out, shape (n_records, n_classes), and the alpha of it."""
+    """Mean log p with the prior taken out, shape (n_records, n_classes), and the alpha of it.
+
+    Alpha is what all validation records ask for; in these themselves it is that of `fifths`.
+    """
     log_p, log_prior = with_prior(members)
+    label = members[0]["label"].to_numpy()
     seen = (members[0]["split"] == "validation").to_numpy()
-    alpha = choose_alpha(members[0]["label"].to_numpy()[seen], log_p[seen], log_prior)
-    return log_p - alpha * log_prior, alpha
+    alpha = choose_alpha(label[seen], log_p[seen], log_prior)
+    out = log_p - alpha * log_prior
+    for others, part in fifths(members[0]):
+        out[part] -= (choose_alpha(label[others], log_p[others], log_prior) - alpha) * log_prior
+    return out, alpha
+
+
+def fifths(about: pd.DataFrame) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Rows of four fifths of the validation records and of the last, five times.
+
+    Drawn by patient, with an equal share of every class, whatever the order of the rows. With
+    fewer than five records of a class there is nothing to draw, and nothing is returned.
+    """
+    seen = np.flatnonzero((about["split"] == "validation").to_numpy())
+    seen = seen[np.argsort(about["record"].to_numpy(str)[seen])]
+    label, patient = (about[name].to_numpy()[seen] for name in ("label", "patient"))
+    if not len(seen) or np.bincount(label)[np.unique(label)].min() < N_PARTS:
+        return
+    folds = StratifiedGroupKFold(N_PARTS, shuffle=True, random_state=0)
+    for others, part in folds.split(label, label, patient):
+        yield seen[others], seen[part]
 
 
 def with_prior(
@@ -209,9 +248,11 @@ def same_records(members: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     for other in members[1:]:
         both = other.set_index("record").reindex(first["record"]).reset_index()
         if len(other) != len(first) or not both[ABOUT].equals(first[ABOUT]):
+            differs = (both[ABOUT] != first[ABOUT]).any(axis=1)
+            record = f", {first['record'][differs].iloc[0]} differs" if differs.any() else ""
             raise ValueError(
                 "need runs over the same records, sets and labels, got "
-                f"{len(first)} and {len(other)} records that differ"
+                f"{len(first)} and {len(other)} records{record}"
             )
         if of(other, "log_p").shape != of(first, "log_p").shape:
             raise ValueError("need runs over the same classes")

@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from ecglib.datasets import Windows
 
-from .yardsticks import STATISTICS, r_peaks, rr_statistics
+from .yardsticks import STATISTICS, of_windows, r_peaks, rr_statistics
 
 BEFORE_S, AFTER_S = 0.28, 0.45  # of a beat, from its R peak
 WAVES_S = {"qrs": (-0.1, 0.12), "p": (-0.25, -0.07)}  # where they lie, from the R peak
@@ -126,9 +125,7 @@ def of_records(windows: Windows, *, progress: bool = True) -> pd.DataFrame:
     -------
     DataFrame by record, a column a measurement; what could not be measured is missing
     """
-    bar = tqdm(windows.signal[:, 0], desc="measurements", unit="window", mininterval=2,
-               disable=not progress)  # fmt: skip
-    frame = pd.DataFrame([measure(x, fs=windows.fs) for x in bar])
+    frame = pd.DataFrame(of_windows(measure, windows, what="measurements", progress=progress))
     return frame.groupby(windows.table["record"].to_numpy()).mean().rename_axis("record")
 
 

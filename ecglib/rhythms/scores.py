@@ -63,7 +63,7 @@ def decided(
     together : bool
         Decide once for each `COMMITTEE` of a protocol, in the order of the seeds, instead of run
         by run: the published regression on nine values if `how` is learned, else the mean over
-        networks. Committees are numbered as seeds are.
+        networks. Committees are numbered as seeds are; what is left over of several is left out.
     second : dict by protocol, optional
         A second opinion that has as much say as the networks, see `fusion.joined`; `how` is then
         one of `fusion.WITH_SECOND`.
@@ -83,10 +83,13 @@ def decided(
         groups.setdefault(run.config.protocol if together else run.id, []).append(run)
     parts = []
     for several in groups.values():
-        for number, first in enumerate(range(0, len(several), COMMITTEE)):
+        full = len(several) // COMMITTEE * COMMITTEE or len(several)
+        for number, first in enumerate(range(0, full, COMMITTEE)):
             members = several[first : first + COMMITTEE]
             seen = [fusion.record_features(run, by_hash[run.config.data]) for run in members]
             if second is not None:
+                if (protocol := members[0].config.protocol) not in second:
+                    raise ValueError(f"need a second opinion for {protocol}, got {[*second]}")
                 seen = [fusion.joined(seen, second[members[0].config.protocol])]
             about = {"run": "+".join(run.id for run in members)}
             about |= {"protocol": members[0].config.protocol}
@@ -94,7 +97,9 @@ def decided(
             one = fusion.decide(seen, how).assign(**about)
             windows = by_hash[members[0].config.data]
             if windows.parameters.get("reference") == "v3 to learn":  # what is scored are labels v2
-                one = relabelled(one, windows, reference="v2")
+                learnt = one["split"] == "train"
+                scored = relabelled(one[~learnt], windows, reference="v2")
+                one = pd.concat([one[learnt], scored], ignore_index=True)
             parts.append(one)
     return pd.concat(parts, ignore_index=True)
 
@@ -241,9 +246,12 @@ def aligned(
         wide = part.pivot(index="record", columns="seed", values="pred").sort_index()
         truth = part.drop_duplicates("record").set_index("record")["label"].sort_index()
         if wide.isna().any(axis=None) or not truth.equals(about["label"]):
+            both = pd.concat([truth, about["label"]], axis=1, keys=["here", "there"])
+            differs = (both["here"] != both["there"]) | wide.isna().any(axis=1).reindex(both.index)
             raise ValueError(
                 f"need decisions over the same records and labels, got {len(about)} and {len(wide)}"
-                f" records, {int(wide.isna().sum().sum())} decisions missing"
+                f" records, {int(wide.isna().sum().sum())} decisions missing; the first that "
+                f"differs is {differs.index[differs.astype(bool)][0]}"
             )
         out.append([wide[column].to_numpy(np.int64) for column in wide])
     return about["label"].to_numpy(), about["patient"].to_numpy(), out

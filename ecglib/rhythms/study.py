@@ -193,7 +193,6 @@ def evaluation_configs(
     own_batch_size: int = OWN["batch_size"],
     half: bool = False,
     fold_seeds: Sequence[int] = (0,),
-    fold_set: str = "records v2",
 ) -> dict[str, list[RunConfig]]:
     """The runs of the page on evaluation, by section.
 
@@ -229,7 +228,7 @@ def evaluation_configs(
     out |= {section: group if name in wanted else [] for (section, group), name in asked}
     out["own"] = [config(records, seed=s, **whole) for s in own_seeds]
     out["folds"] = [
-        config(sets[fold_set], seed=s, protocol=fold, **whole)
+        config(sets["records v2"], seed=s, protocol=fold, **whole)
         for s in fold_seeds
         for fold in folds()
     ]

@@ -5,6 +5,9 @@ Chapter: exercise 05, "Evaluation".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -87,14 +90,26 @@ def record_statistics(windows: Windows, *, progress: bool = True) -> pd.DataFram
     -------
     DataFrame by record: patient, label, `STATISTICS`
     """
-    bar = tqdm(windows.signal[:, 0], desc="R-R intervals", unit="window", mininterval=2,
-               disable=not progress)  # fmt: skip
-    values = np.stack([rr_statistics(x, fs=windows.fs) for x in bar])
+    values = np.stack(of_windows(rr_statistics, windows, what="R-R intervals", progress=progress))
     frame = pd.DataFrame(values, columns=STATISTICS).assign(label=windows.label)
     frame = frame.assign(patient=windows.table["patient"].to_numpy())
     records = frame.groupby(windows.table["record"].to_numpy())
     out = records[["patient", "label"]].first().join(records[list(STATISTICS)].mean())
     return out.rename_axis("record")
+
+
+def of_windows(
+    measure: Callable[..., Any], windows: Windows, *, what: str, progress: bool = True
+) -> list[Any]:
+    """What `measure` says of the first lead of each window; a ValueError names its record."""
+    found = []
+    bar = tqdm(windows.signal[:, 0], desc=what, unit="window", mininterval=2, disable=not progress)
+    for record, x in zip(windows.table["record"], bar, strict=True):
+        try:
+            found.append(measure(x, fs=windows.fs))
+        except ValueError as error:
+            raise ValueError(f"record {record}: {error}") from None
+    return found
 
 
 def linear(windows: Windows, *, protocol: str = "published", progress: bool = True) -> pd.DataFrame:

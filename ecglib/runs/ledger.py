@@ -70,15 +70,15 @@ def load(folder: Path) -> Run:
     path = folder / "config.json"
     try:
         about = json.loads(path.read_text())
-        config = read_config(json.dumps(about["config"]))
-    except (ValueError, KeyError) as error:
+        config, n_parameters = read_config(json.dumps(about["config"])), int(about["n_parameters"])
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: need the configuration of a run ({error})") from None
     return Run(
         config=config,
         folder=folder,
         history=pd.read_parquet(folder / "history.parquet"),
         predictions=pd.read_parquet(folder / "predictions.parquet"),
-        n_parameters=about["n_parameters"],
+        n_parameters=n_parameters,
     )
 
 

@@ -1,4 +1,4 @@
-"""Splits of short recordings, one label and one person each: the published one and folds.
+"""Splits of short recordings with one label each: the published one and folds.
 
 Chapter: exercise 05, "Data".
 """
@@ -65,8 +65,9 @@ def record_folds(table: pd.DataFrame, *, n: int = 5, seed: int = 0) -> list[Spli
     """Cross-validation by patient with an equal share of every label in every fold.
 
     For tables whose patients have one label each: shares are exact to one patient. They are
-    those of the labels v2 whatever is learnt from, and do not depend on the windows, so that
-    networks on five seconds and on whole recordings are tested on the same people.
+    those of the labels v2, and do not depend on the windows, so that networks on five seconds and
+    on whole recordings are tested on the same recordings. A table with other recordings, such as
+    one that leaves out what is noise by other labels, is divided otherwise throughout.
 
     Parameters
     ----------

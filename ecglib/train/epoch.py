@@ -78,5 +78,5 @@ def run_epoch(
                 learner.step((weight * loss).mean())
         sums += torch.stack([(weight * loss.detach()).sum(), weight.sum()]).double()
         hits += torch.bincount(labels[logits.argmax(1) == labels], minlength=n_classes)
-    recall = hits / torch.bincount(y[rows], minlength=n_classes)
-    return (sums[0] / sums[1]).item(), recall.mean().item()
+    seen = torch.bincount(y[rows], minlength=n_classes)  # few draws may lack a class
+    return (sums[0] / sums[1]).item(), (hits / seen)[seen > 0].mean().item()

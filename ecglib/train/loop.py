@@ -244,8 +244,8 @@ def _one_epoch(
     validation_loss, validation_accuracy = run_epoch(learner.kept, *validation, **common)
     if not math.isfinite(train_loss + validation_loss):
         raise FloatingPointError(
-            f"the loss is {train_loss} in epoch {epoch + 1}: try a rate below "
-            f"lr={learner.config.lr} or a clip_norm"
+            f"the loss is {train_loss} in training and {validation_loss} in validation after "
+            f"epoch {epoch + 1}: try a rate below lr={learner.config.lr} or a clip_norm"
         )
     return {
         "epoch": epoch + 1,
