@@ -13,7 +13,7 @@ from ecglib.rhythms import challenge, fusion, results, trials
 FIGURES = [  # of pages 04, 05 and 06 where every section has something to show
     "exploration", "loss_plot", "loss_plots", "published_table", "fusion", "models", "told_apart",
     "confusion", "class_f1", "whole_recordings", "cost", "labels", "ablations", "gaps",
-    "previous_model", "generalisation",
+    "previous_model", "generalisation", "folds", "alarm", "surest_errors",
 ]  # fmt: skip
 
 

@@ -95,14 +95,21 @@ def turned(arrows: ArrayLike, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def token_matrix(values: ArrayLike, *, label: str, ax: Axes | None = None) -> Axes:
-    """Draw a number for each pair of positions, shape (n_queries, n_keys), as colours."""
+def token_matrix(
+    values: ArrayLike, *, label: str, most: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw a number for each pair of positions, shape (n_queries, n_keys), as colours.
+
+    Colours go from 0 up to `most`, by default the largest number, and as far below 0 if any is.
+    """
     ax = ax or plt.gca()
     matrix = np.asarray(values, dtype=float)
     if matrix.ndim != 2:
         raise ValueError(f"need (n_queries, n_keys), got shape {matrix.shape}")
-    most = np.abs(matrix).max()
-    image = ax.imshow(matrix, cmap="PuOr", vmin=-most, vmax=most, origin="upper")
+    most = np.abs(matrix).max() if most is None else most
+    signed = matrix.min() < 0
+    look = {"cmap": "PuOr", "vmin": -most} if signed else {"cmap": "cividis", "vmin": 0}
+    image = ax.imshow(matrix, vmax=most, origin="upper", **look)
     ax.figure.colorbar(image, ax=ax, label=label)
     ax.set(xlabel="position of the key", ylabel="position of the query")
     for axis in (ax.xaxis, ax.yaxis):

@@ -13,6 +13,7 @@ from .look import PALE, RIGHT
 
 RHYTHM_COLOURS = {"N": "0.55", "O": "#56B4E9", "A": "#E69F00"}  # none of them that of a split
 INITS, NINE = ("Rand Init 1", "Rand Init 2", "Rand Init 3"), "logreg on 9 values"
+STRONGEST = 10.0  # points
 F1 = "mean F1 of N, O and A (%)"
 
 
@@ -20,6 +21,8 @@ def difference_matrix(
     differences: pd.DataFrame, *, what: str = "F1", factor: float = 100, ax: Axes | None = None
 ) -> Axes:
     """Draw each row's score minus each column's; colour only where the interval leaves zero out.
+
+    From `STRONGEST` points on the colour grows no stronger.
 
     Parameters
     ----------
@@ -38,8 +41,8 @@ def difference_matrix(
         look = {"color": "black", "weight": "bold"} if pair.apart else {"color": PALE}
         said = round(gap, 1) + 0.0  # no minus before nothing
         ax.text(column, row, f"{said:+.1f}", ha="center", va="center", size=8, **look)
-    most = max(np.nanmax(np.abs(shown), initial=0), 1e-9) * 1.6  # keeps the text readable
-    ax.imshow(shown, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
+    most = 1.6 * STRONGEST  # keeps the text readable
+    ax.imshow(shown.clip(-STRONGEST, STRONGEST), cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
     ax.set_xticks(range(len(names) - 1), names[:-1], rotation=35, ha="right")
     ax.set_yticks(range(1, len(names)), names[1:])
     ax.set(xlim=(-0.5, len(names) - 1.5), ylim=(len(names) - 0.5, 0.5))
