@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from ecglib.chapter import SOURCES, interval, listed, plural
+from ecglib.chapter import SOURCES, interval, listed, owners, plural
 
 TASKS = {
     "shock": "whether a shock is advised",
@@ -79,16 +79,18 @@ def _data(config: dict, predictions: pd.DataFrame, table: pd.DataFrame) -> str:
     run = config["run"]["config"]
     lines = [
         f"From {SOURCES.get(source, f'{source} recordings')}: {names}, "
-        f"{plural(people.nunique(), 'person', 'people')}; windows `{run['data']}`, "
+        f"{owners(people.nunique(), run['task'])}; windows `{run['data']}`, "
         f"labels `{run['labels']}`, divided by the protocol `{run['protocol']}`.",
         "",
-        "| set | people | " + " | ".join(config["classes"]) + " |",
+        f"| set | {'recordings' if run['task'] == 'rhythms' else 'people'} | "
+        + " | ".join(config["classes"])
+        + " |",
         "|---|--:|" + "--:|" * len(config["classes"]),
     ]
     for split, part in _by_set(predictions):
-        owners = people.iloc[part["row"]].nunique()
+        whose = people.iloc[part["row"]].nunique()
         counts = [f"{int((part['label'] == i).sum()):,}" for i in range(len(config["classes"]))]
-        lines.append(f"| {SETS.get(split, split)} | {owners} | {' | '.join(counts)} |")
+        lines.append(f"| {SETS.get(split, split)} | {whose} | {' | '.join(counts)} |")
     return "\n".join(lines)
 
 

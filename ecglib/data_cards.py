@@ -297,4 +297,5 @@ def _counts(card: Card, exercise: str) -> str:
     windows = chapter.plural(about["windows"], "window")
     if card.name == "ptbdb":
         return f" ({chapter.plural(about['windows'], 'beat')})"
-    return f" ({windows} of {chapter.plural(about['patients'], 'person', 'people')})"
+    task = "rhythms" if card.name == "challenge-2017" else ""
+    return f" ({windows} of {chapter.owners(about['patients'], task)})"

@@ -106,6 +106,8 @@ def test_the_banner_tells_profile_and_recordings(page):
     assert "`demo`" in line
     assert "synthetic" in line
     assert "3 windows of 2 patients" in line
+    rhythms = page.banner(datasets.Windows(**{**vars(windows), "task": "rhythms"}))
+    assert "3 windows of 2 recordings" in rhythms
     assert "\n" not in line
 
 
