@@ -178,5 +178,5 @@ def test_say_shows_markdown(monkeypatch):
 def test_real_windows_name_their_databases(fetched):
     page = open_chapter("exercise_03", profile="full", source="real")
     table = pd.DataFrame({"patient": ["a", "b"], "database": ["vfdb", "cudb"]})
-    stand_in = type("Stand", (), {"table": table, "__len__": lambda self: 2})()
+    stand_in = type("Stand", (), {"table": table, "task": "shock", "__len__": lambda self: 2})()
     assert "(cudb and vfdb)" in page.banner(stand_in)
