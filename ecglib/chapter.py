@@ -298,4 +298,6 @@ def _known(value: float | None) -> bool:
 
 
 def _number(value: float | None, scale: float, digits: int) -> str:
-    return f"{value * scale:.{digits}f}" if _known(value) else "–"
+    if not _known(value):
+        return "–"
+    return f"{round(value * scale, digits) + 0.0:.{digits}f}"  # no minus before nothing

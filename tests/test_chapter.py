@@ -92,6 +92,10 @@ def test_a_figure_that_cannot_be_written_leaves_nothing_behind(page, figure, mon
     assert list(page.out.iterdir()) == []
 
 
+def test_nothing_has_no_minus():
+    assert chapter.interval({"value": 0.036, "low": -0.0002, "high": 0.07}) == "3.6 (0.0 to 7.0)"
+
+
 def test_the_banner_tells_profile_and_recordings(page):
     table = pd.DataFrame({"patient": ["a", "a", "b"], "database": "synthetic"})
     windows = datasets.Windows(
