@@ -103,7 +103,7 @@ def _beats(metrics: dict) -> str:
 
 def _rhythms(metrics: dict) -> str:
     picked = metrics["selected"]
-    wanted = {"published": (picked["model"], *OURS, picked["short_model"]), "5fold": OURS[::-1]}
+    wanted = {"published": (picked["model"], *OURS, picked["short_model"]), "5fold": OURS}
     tested = metrics["protocols"]["published"]["split"]["test"]["patients"]
     return (
         _rows(metrics, RHYTHMS, wanted, ("macro_f1", "f1_N", "f1_O", "f1_A"))

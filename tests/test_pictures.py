@@ -66,3 +66,10 @@ def test_a_matrix_of_pairs_shows_zero_in_the_middle_of_its_colours(ax):
     assert ax.get_ylabel() == "position of the query"
     with pytest.raises(ValueError, match="n_queries, n_keys"):
         plots.token_matrix(np.zeros(3), label="in common", ax=ax)
+
+
+def test_numbers_above_nothing_start_their_colours_there(ax):
+    plots.token_matrix(np.full((2, 2), 0.1), label="weight", most=0.5, ax=ax)
+    assert ax.images[0].get_clim() == (0, 0.5)
+    plots.token_matrix([[-1.0, 2.0]], label="in common", ax=ax)
+    assert ax.images[1].get_clim() == (-2, 2)

@@ -186,7 +186,8 @@ def test_runs_over_other_records_or_sets_are_refused(features):
     with pytest.raises(ValueError, match="need runs over the same records, sets and labels"):
         fusion.decide([features, features.iloc[1:]], "mean p")
     other = features.assign(split="test")
-    with pytest.raises(ValueError, match="need runs over the same records, sets and labels"):
+    first = features.loc[features["split"] != "test", "record"].iloc[0]
+    with pytest.raises(ValueError, match=f"sets and labels, got .* records, {first} differs"):
         fusion.decide([features, other], "mean p")
     with pytest.raises(ValueError, match="need the features of at least one run"):
         fusion.decide([], "mean p")

@@ -234,3 +234,15 @@ def test_an_entry_holds_what_the_file_of_metrics_asks_for(runs, sets):
     assert set(entry["split"]) == {"train", "validation", "test"}
     assert entry["split"]["test"]["patients"] == 60
     json.dumps(entry)
+
+
+def test_decisions_over_other_records_name_the_first_that_differs(runs, sets):
+    one = scores.decided(runs[:1], sets)
+    tested = one.index[one["split"] == "test"]
+    name = one.loc[tested, "record"].min()
+    other = one.assign(record=one["record"].str.replace("A", "B"))
+    relabelled = one.copy()
+    relabelled.loc[one["record"] == name, "label"] += 1
+    for changed in (other, relabelled):
+        with pytest.raises(ValueError, match=f"the first that differs is {name}"):
+            scores.difference(one, changed, n=5)

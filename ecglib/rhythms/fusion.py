@@ -248,8 +248,8 @@ def same_records(members: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     for other in members[1:]:
         both = other.set_index("record").reindex(first["record"]).reset_index()
         if len(other) != len(first) or not both[ABOUT].equals(first[ABOUT]):
-            differs = (both[ABOUT] != first[ABOUT]).any(axis=1)
-            record = f", {first['record'][differs].iloc[0]} differs" if differs.any() else ""
+            differs = (both[ABOUT].to_numpy() != first[ABOUT].to_numpy()).any(axis=1)
+            record = f", {first['record'].to_numpy()[differs][0]} differs" if differs.any() else ""
             raise ValueError(
                 "need runs over the same records, sets and labels, got "
                 f"{len(first)} and {len(other)} records{record}"

@@ -90,7 +90,7 @@ def decided(
             if second is not None:
                 if (protocol := members[0].config.protocol) not in second:
                     raise ValueError(f"need a second opinion for {protocol}, got {[*second]}")
-                seen = [fusion.joined(seen, second[members[0].config.protocol])]
+                seen = [fusion.joined(seen, second[protocol])]
             about = {"run": "+".join(run.id for run in members)}
             about |= {"protocol": members[0].config.protocol}
             about["seed"] = number if together else members[0].config.train.seed
@@ -246,12 +246,13 @@ def aligned(
         wide = part.pivot(index="record", columns="seed", values="pred").sort_index()
         truth = part.drop_duplicates("record").set_index("record")["label"].sort_index()
         if wide.isna().any(axis=None) or not truth.equals(about["label"]):
-            both = pd.concat([truth, about["label"]], axis=1, keys=["here", "there"])
-            differs = (both["here"] != both["there"]) | wide.isna().any(axis=1).reindex(both.index)
+            both = pd.concat([truth, about["label"]], axis=1, keys=["here", "there"]).sort_index()
+            lacking = set(wide.index[wide.isna().any(axis=1)])
+            differs = (both["here"] != both["there"]) | both.index.isin(lacking)
             raise ValueError(
                 f"need decisions over the same records and labels, got {len(about)} and {len(wide)}"
                 f" records, {int(wide.isna().sum().sum())} decisions missing; the first that "
-                f"differs is {differs.index[differs.astype(bool)][0]}"
+                f"differs is {differs.index[differs][0]}"
             )
         out.append([wide[column].to_numpy(np.int64) for column in wide])
     return about["label"].to_numpy(), about["patient"].to_numpy(), out
