@@ -256,6 +256,15 @@ def test_a_missing_file_of_a_run_is_named(name, copied):
         runs.load(copied)
 
 
+@pytest.mark.parametrize("part", ["config", "n_parameters"])
+def test_a_run_that_does_not_say_what_it_is_is_named(part, copied):
+    about = json.loads((copied / "config.json").read_text())
+    for spoilt in ({k: v for k, v in about.items() if k != part}, about | {part: None}):
+        (copied / "config.json").write_text(json.dumps(spoilt))
+        with pytest.raises(ValueError, match="config.json: need the configuration of a run"):
+            runs.load(copied)
+
+
 @pytest.mark.parametrize("name", [name for name in runs.FILES if name != "model.safetensors"])
 def test_a_damaged_file_of_a_run_is_named(name, copied):
     (copied / name).write_bytes((copied / name).read_bytes()[:50])

@@ -71,7 +71,7 @@ def load(folder: Path) -> Run:
     try:
         about = json.loads(path.read_text())
         config, n_parameters = read_config(json.dumps(about["config"])), int(about["n_parameters"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: need the configuration of a run ({error})") from None
     return Run(
         config=config,
