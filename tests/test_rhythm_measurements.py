@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 from tiny_rhythms import a_run, recordings
 
 from ecglib import datasets
@@ -153,31 +154,56 @@ def test_a_second_opinion_has_half_the_say(windows, measured):
     mine = fusion.mean(features, "log_p")
     theirs = np.log(fusion.of(second.set_index("record").loc[both["record"]], "p"))
     np.testing.assert_allclose(fusion.of(both, "log_p"), (mine + theirs) / 2, atol=1e-6)
-    sets, known = {"records": windows}, {"published": second}
+    sets = {"records": windows}
     alone = scores.decided(runs, sets)
-    joined = scores.decided(runs, sets, second=known)
+    joined = scores.decided(runs, sets, opinions=[second])
     assert scores.difference(joined, alone, n=50)["value"] > 0
     assert joined["seed"].nunique() == 3
-    assert scores.decided(runs, sets, second=known, together=True)["seed"].nunique() == 1
+    assert scores.decided(runs, sets, opinions=[second], together=True)["seed"].nunique() == 1
+
+
+def test_three_opinions_have_a_third_each_and_seeds_hear_their_own(windows, measured):
+    runs = [a_run(windows, seed=s, model="rhythm_net") for s in range(3)]
+    near = [a_run(windows, seed=10 + s, model="basic_cnn") for s in range(3)]
+    trees, sets = yardsticks.boosted(windows, measured), {"records": windows}
+    said = scores.decided(near, sets)
+    said["seed"] -= 10
+    found = scores.decided(runs, sets, opinions=[said, trees]).set_index(["seed", "record"])
+    for seed in range(3):
+        mine = [fusion.record_features(run, windows) for run in (runs[seed], near[seed])]
+        theirs = np.log(fusion.of(trees.set_index("record").loc[mine[0]["record"]], "p"))
+        log_p = (fusion.of(mine[0], "log_p") + fusion.of(mine[1], "log_p") + theirs) / 3
+        p = softmax(log_p, axis=1)
+        there = found.loc[seed].loc[mine[0]["record"]]
+        np.testing.assert_allclose(there[["p_0", "p_1", "p_2"]].to_numpy(), p, atol=1e-6)
+    with pytest.raises(ValueError, match="need an opinion for seed 2 of published, got none"):
+        scores.decided(runs, sets, opinions=[said[said["seed"] < 2]])
+
+
+def test_training_records_that_an_opinion_does_not_know_are_left_out(windows, measured):
+    run, trees = a_run(windows, model="rhythm_net"), yardsticks.boosted(windows, measured)
+    gone = trees.loc[trees["split"] == "train", "record"].iloc[:2]
+    features = [fusion.record_features(run, windows)]
+    found = fusion.joined(features, trees[~trees["record"].isin(gone)])
+    assert sorted(set(features[0]["record"]) - set(found["record"])) == sorted(gone)
 
 
 def test_in_folds_each_network_hears_the_trees_that_learnt_from_the_same_records(windows, measured):
     runs = [a_run(windows, protocol=f"fold{i}", model="rhythm_net") for i in range(5)]
-    second = {
-        f"fold{i}": yardsticks.boosted(windows, measured, protocol=f"fold{i}") for i in range(5)
-    }
-    found = scores.decided(runs, {"records": windows}, second=second)
+    second = [yardsticks.boosted(windows, measured, protocol=f"fold{i}") for i in range(5)]
+    found = scores.decided(runs, {"records": windows}, opinions=[pd.concat(second)])
     assert sorted(found.loc[found["split"] == "test", "record"]) == sorted(windows.table["record"])
-    swapped = second | {"fold0": second["fold1"]}
-    with pytest.raises(ValueError, match="need a second opinion of the same split"):
-        scores.decided(runs, {"records": windows}, second=swapped)
+    swapped = pd.concat([second[1].assign(protocol="fold0"), *second[1:]])
+    with pytest.raises(ValueError, match="need an opinion of the same split"):
+        scores.decided(runs, {"records": windows}, opinions=[swapped])
 
 
 def test_a_second_opinion_that_lacks_something_is_refused(windows, measured):
     run, second = a_run(windows, model="rhythm_net"), yardsticks.boosted(windows, measured)
     features = [fusion.record_features(run, windows)]
-    with pytest.raises(ValueError, match="need a second opinion on 150 records and 3 classes"):
-        fusion.joined(features, second[second["record"] != "A00003"])
+    tested = second.loc[second["split"] == "test", "record"].iloc[0]
+    with pytest.raises(ValueError, match="need an opinion on 150 records and 3 classes, got 149"):
+        fusion.joined(features, second[second["record"] != tested])
     with pytest.raises(ValueError, match="and 3 classes, got 150 records and 2 classes"):
         fusion.joined(features, second.drop(columns="p_2"))
     upset = second.assign(split=second["split"].replace({"test": "train"}))
@@ -185,7 +211,7 @@ def test_a_second_opinion_that_lacks_something_is_refused(windows, measured):
         ValueError, match="of the same split, got record A.* in test here and in tr"
     ):
         fusion.joined(features, upset)
-    with pytest.raises(ValueError, match=r"need a second opinion for published, got \['fold0'\]"):
-        scores.decided([run], {"r": windows}, second={"fold0": second})
-    with pytest.raises(ValueError, match="with a second opinion, got 'learned'"):
-        scores.decided([run], {"r": windows}, how="learned", second={"published": second})
+    with pytest.raises(ValueError, match=r"need an opinion for published, got \['fold0'\]"):
+        scores.decided([run], {"r": windows}, opinions=[second.assign(protocol="fold0")])
+    with pytest.raises(ValueError, match="with further opinions, got 'learned'"):
+        scores.decided([run], {"r": windows}, how="learned", opinions=[second])

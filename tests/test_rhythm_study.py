@@ -104,6 +104,25 @@ def test_the_page_on_evaluation_trains_every_network_three_times_and_ours_in_fol
     assert [made.train.seed for made in fewer["family"]] == [4] and not fewer["folds"]
 
 
+def test_what_decides_together_is_small_and_has_folds_of_its_own(sets):
+    about = {"models": trials.FAMILY_MODEL, "longer": trials.FAMILY_MODEL, "fold_seeds": []}
+    asked = study.evaluation_configs(sets, view_seeds=[0, 1], view_fold_seeds=[0], **about)
+    published = [made for made in asked["near"] if made.protocol == "published"]
+    assert [made.id for made in published] == [made.id for made in asked["family"][:2]]
+    assert [made.protocol for made in asked["far"]] == ["published", "published", *study.folds()]
+    assert {made.data for made in asked["far"][2:]} == {sets["records v2"].hash}
+    assert {trials.title(made) for made in asked["far"]} == {"rhythm_net small"}
+    parameters = sum(
+        models.n_parameters(
+            models.build(made.model, n_leads=1, n_classes=3, n_samples=n, **made.arguments)
+        )
+        for made, n in ((asked["near"][0], 1500), (asked["far"][0], 4500))
+    )
+    assert parameters + yardsticks.boosted_size(3) <= trials.LARGEST
+    none = study.evaluation_configs(sets, view_seeds=[], **about)
+    assert not none["near"] and not none["far"]
+
+
 def test_networks_named_for_it_are_trained_longer(sets):
     about = {"models": "basic_cnn, resnet_like_x3", "longer": "resnet_like_x3, c1dct", "epochs": 2}
     asked = study.evaluation_configs(sets, **about)

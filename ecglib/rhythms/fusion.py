@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FUSIONS = ("mean p", "mean log p", "vote", "prior-corrected", "learned", "learned, honest")
 FITTED_ON = {"prior-corrected": "validation", "learned": "train", "learned, honest": "validation"}
-WITH_SECOND = ("mean log p", "prior-corrected")  # that can hear a second opinion
+HEARING = ("mean log p", "prior-corrected")  # that can hear further opinions
 KINDS = ("mean_p", "log_p", "vote")  # what is known of a record's windows, a column a class
 ALPHAS = np.linspace(0, 1.5, 31)  # how far the prior is taken out
 N_PARTS = 5  # of the validation records, each decided as the others ask for
@@ -128,13 +128,14 @@ def decide(
     return about.assign(pred=p.argmax(axis=1), **columns).reset_index(drop=True)
 
 
-def joined(features: Sequence[pd.DataFrame], second: pd.DataFrame) -> pd.DataFrame:
-    """Networks and a second opinion as one: the mean of their log probabilities, half and half.
+def joined(features: Sequence[pd.DataFrame], *others: pd.DataFrame) -> pd.DataFrame:
+    """Networks and further opinions as one: the mean of log probabilities, each with equal say.
 
     Parameters
     ----------
-    features : what `record_features` returns of one network, or of several that decide together
-    second : record, split and `p_i`, such as `yardsticks.boosted` returns of the same protocol
+    features : what `record_features` returns of one network, or of several that are one opinion
+    others : record, split and `p_i`, such as `yardsticks.boosted` returns of the same protocol
+        Training records on which one of them says nothing are left out.
 
     Returns
     -------
@@ -143,29 +144,33 @@ def joined(features: Sequence[pd.DataFrame], second: pd.DataFrame) -> pd.DataFra
     Raises
     ------
     ValueError
-        If the second opinion lacks a record or a class, or has learnt from other records.
+        If an opinion lacks a record of validation or test or a class, or has learnt from other
+        records.
     """
     members = same_records(features)
     about = members[0][[*ABOUT, "n_windows"]]
-    asked = about[["record", "split"]].merge(
-        second, on="record", how="left", suffixes=("", "_there")
-    )
-    elsewhere = asked["split_there"].notna() & (asked["split_there"] != asked["split"])
-    if elsewhere.any():
-        one = asked[elsewhere].iloc[0]
-        raise ValueError(
-            f"need a second opinion of the same split, got record {one['record']} in "
-            f"{one['split']} here and in {one['split_there']} there"
+    said = [mean(members, "log_p")]
+    for other in others:
+        asked = about[["record", "split"]].merge(
+            other, on="record", how="left", suffixes=("", "_there")
         )
-    other = of(asked, "p")
-    log_p = mean(members, "log_p")
-    if other.shape != log_p.shape or np.isnan(other).any():
-        raise ValueError(
-            f"need a second opinion on {len(log_p)} records and {log_p.shape[1]} classes, got "
-            f"{len(second)} records and {of(second, 'p').shape[1]} classes"
-        )
-    both = (log_p + np.log(np.maximum(other, 1e-9))) / 2
-    return about.assign(**{f"log_p_{i}": one for i, one in enumerate(both.T)})
+        elsewhere = asked["split_there"].notna() & (asked["split_there"] != asked["split"])
+        if elsewhere.any():
+            one = asked[elsewhere].iloc[0]
+            raise ValueError(
+                f"need an opinion of the same split, got record {one['record']} in "
+                f"{one['split']} here and in {one['split_there']} there"
+            )
+        p = of(asked, "p")
+        if p.shape != said[0].shape or np.isnan(p[asked["split"] != "train"]).any():
+            raise ValueError(
+                f"need an opinion on {len(about)} records and {said[0].shape[1]} classes, got "
+                f"{len(other)} records and {of(other, 'p').shape[1]} classes"
+            )
+        said.append(np.log(np.maximum(p, 1e-9)))
+    log_p = np.mean(said, axis=0)
+    out = about.assign(**{f"log_p_{i}": one for i, one in enumerate(log_p.T)})
+    return out[~np.isnan(log_p).any(axis=1)].reset_index(drop=True)
 
 
 def tilted(members: Sequence[pd.DataFrame]) -> tuple[NDArray[np.float64], float]:

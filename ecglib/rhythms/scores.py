@@ -52,7 +52,7 @@ def decided(
     *,
     how: str = "mean log p",
     together: bool = False,
-    second: Mapping[str, pd.DataFrame] | None = None,
+    opinions: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
     """Decisions of several runs, one below the other.
 
@@ -64,17 +64,17 @@ def decided(
         Decide once for each `COMMITTEE` of a protocol, in the order of the seeds, instead of run
         by run: the published regression on nine values if `how` is learned, else the mean over
         networks. Committees are numbered as seeds are; what is left over of several is left out.
-    second : dict by protocol, optional
-        A second opinion that has as much say as the networks, see `fusion.joined`; `how` is then
-        one of `fusion.WITH_SECOND`.
+    opinions : in the form of this function's own answer, optional
+        Each has as much say as the networks, see `fusion.joined`; `how` is then one of
+        `fusion.HEARING`. Of an opinion of several seeds a network hears that of its own.
 
     Returns
     -------
     DataFrame: run, seed, protocol, record, patient, split, label, pred, p_0, p_1, …
     """
-    if second is not None and how not in fusion.WITH_SECOND:
-        known = ", ".join(fusion.WITH_SECOND)
-        raise ValueError(f"need a fusion of {known} with a second opinion, got {how!r}")
+    if opinions and how not in fusion.HEARING:
+        known = ", ".join(fusion.HEARING)
+        raise ValueError(f"need a fusion of {known} with further opinions, got {how!r}")
     by_hash = {windows.hash: windows for windows in sets.values()}
     groups: dict[str, list[Run]] = {}
     for run in sorted(found, key=lambda run: run.config.train.seed) if together else found:
@@ -87,10 +87,9 @@ def decided(
         for number, first in enumerate(range(0, full, COMMITTEE)):
             members = several[first : first + COMMITTEE]
             seen = [fusion.record_features(run, by_hash[run.config.data]) for run in members]
-            if second is not None:
-                if (protocol := members[0].config.protocol) not in second:
-                    raise ValueError(f"need a second opinion for {protocol}, got {[*second]}")
-                seen = [fusion.joined(seen, second[protocol])]
+            if opinions:
+                heard = [opinion(one, members) for one in opinions]
+                seen = [fusion.joined(seen, *heard)]
             about = {"run": "+".join(run.id for run in members)}
             about |= {"protocol": members[0].config.protocol}
             about["seed"] = number if together else members[0].config.train.seed
@@ -102,6 +101,28 @@ def decided(
                 one = pd.concat([one[learnt], scored], ignore_index=True)
             parts.append(one)
     return pd.concat(parts, ignore_index=True)
+
+
+def opinion(decisions: pd.DataFrame, members: Sequence[Run]) -> pd.DataFrame:
+    """What decisions say to networks of one protocol: record, split and `p_i`, a row a record.
+
+    Of several seeds those of the networks, as the mean of their log probabilities. ValueError if
+    nothing was decided for the protocol or a seed.
+    """
+    protocol = members[0].config.protocol
+    found = decisions[decisions["protocol"] == protocol]
+    if found.empty:
+        raise ValueError(f"need an opinion for {protocol}, got {[*decisions['protocol'].unique()]}")
+    if found["seed"].nunique() > 1:
+        seeds = {run.config.train.seed for run in members}
+        if lacking := sorted(seeds - set(found["seed"])):
+            raise ValueError(f"need an opinion for seed {lacking[0]} of {protocol}, got none")
+        found = found[found["seed"].isin(seeds)]
+    p = found.filter(regex=r"^p_\d+$").clip(lower=1e-9)
+    by_record = pd.concat([found[["record", "split"]], np.log(p)], axis=1).groupby(
+        ["record", "split"], sort=False
+    )
+    return np.exp(by_record.mean()).reset_index()
 
 
 def relabelled(decisions: pd.DataFrame, windows: Windows, *, reference: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 
 from ecglib import datasets
 from ecglib.beat_study import train_all as train_all  # where the pages look for it
@@ -28,6 +29,7 @@ from .trials import (
     MODEL,
     OWN,
     REPAIRED,
+    SMALL,
     TRAIN,
 )
 
@@ -192,15 +194,18 @@ def evaluation_configs(
     own_epochs: int = OWN["epochs"],
     own_batch_size: int = OWN["batch_size"],
     half: bool = False,
+    view_seeds: Sequence[int] = (0,),
     fold_seeds: Sequence[int] = (0,),
+    view_fold_seeds: Sequence[int] = (),
 ) -> dict[str, list[RunConfig]]:
     """The runs of the page on evaluation, by section.
 
     Sections: `family` (the published networks, or those that `models` names; those that `longer`
-    names, too, are trained longer), `repaired` (c1dct)
-    and `transformer` (on five seconds), unless `beside` leaves them out, `own` (our network on
-    whole recordings) and `folds` (the same, so that every record is tested once; empty without
-    `fold_seeds`).
+    names, too, are trained longer), `repaired` (c1dct) and `transformer` (on five seconds), unless
+    `beside` leaves them out, `own` (our network on whole recordings), `near` and `far` (what
+    decides together: `FAMILY_MODEL` on five seconds and our network made smaller on whole
+    recordings, for `view_seeds`) and `folds` (our network, so that every record is tested once, for
+    `fold_seeds`; for `view_fold_seeds` `near` and `far` have folds, too).
     """
     usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
     whole = {"epochs": own_epochs, "batch_size": own_batch_size, "half": half}
@@ -214,7 +219,10 @@ def evaluation_configs(
         "repaired": [
             config(rows, "c1dct", seed=s, arguments=REPAIRED, **slowly) for s in beside_seeds
         ],
-        "transformer": [config(rows, "transformer", seed=s, **slowly) for s in beside_seeds],
+        # half the bits are no faster in attention
+        "transformer": [
+            config(rows, "transformer", seed=s, **slowly | {"half": False}) for s in beside_seeds
+        ],
     }
     asked = zip(attention.items(), BESIDE, strict=True)
     lengths = _lengths(models, longer, epochs)
@@ -227,10 +235,16 @@ def evaluation_configs(
     }
     out |= {section: group if name in wanted else [] for (section, group), name in asked}
     out["own"] = [config(records, seed=s, **whole) for s in own_seeds]
+    apart = sets.get("records v2")  # for folds, which the published split has no part in
+    near = usual | _lengths(FAMILY_MODEL, longer, epochs)[FAMILY_MODEL]
+    small = whole | {"arguments": SMALL}
+    out["near"] = [config(rows, FAMILY_MODEL, seed=s, **near) for s in view_seeds]
+    out["far"] = [config(records, seed=s, **small) for s in view_seeds]
+    for s, fold in product(view_fold_seeds, folds()):
+        out["near"].append(config(rows, FAMILY_MODEL, seed=s, protocol=fold, **near))
+        out["far"].append(config(apart, seed=s, protocol=fold, **small))
     out["folds"] = [
-        config(sets["records v2"], seed=s, protocol=fold, **whole)
-        for s in fold_seeds
-        for fold in folds()
+        config(apart, seed=s, protocol=fold, **whole) for s, fold in product(fold_seeds, folds())
     ]
     return out
 

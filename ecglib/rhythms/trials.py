@@ -25,6 +25,7 @@ FAMILY = (
     "c1dct",
 )
 MODEL = "rhythm_net"  # our own
+LARGEST = 350_000  # parameters that ours may have
 PUBLISHED_FS = 300.0  # hertz, of the windows that the published networks were shown
 
 
@@ -90,9 +91,11 @@ OWN = {
 }
 ATTENTION = {"lr": 2e-3, "warmup": 0.3}  # what a Transformer needs
 ARGUMENTS = {(name, "windows"): {"dropout": 0.1} for name in FAMILY} | {  # by network and form
-    ("transformer", "windows"): {"stride": 10, "width": 64, "position": False},
+    ("transformer", "windows"): {"stride": 30, "kernel": 15, "width": 64, "position": False},
     ("transformer", "records"): {"stride": 30, "width": 64, "kernel": 15, "position": False},
 }
+SMALL = {"width": 24, "hidden": 48}  # of our network, where others share its parameters
+SECOND, VIEWS = " and measurements", "three views"  # what decides together, behind a name and whole
 REPAIRED = {"shared_projection": False, "repaired": True}  # of c1dct
 
 # The change names the set (windows if it does not), the model and how many times as many epochs;
@@ -189,5 +192,6 @@ FAMILY_CHANGES = {  # one at a time, around one of the published networks on fiv
 def title(made: RunConfig) -> str:
     """What a page calls the network of a run."""
     name = made.model + (" repaired" if made.arguments.get("repaired") else "")
+    name += " small" if SMALL.items() <= made.arguments.items() else ""
     whole = made.train.fs < PUBLISHED_FS and made.model != MODEL
     return name + (" on recordings" if whole else "")
