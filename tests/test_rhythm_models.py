@@ -120,7 +120,7 @@ def test_three_projections_or_the_repair_cost_as_much():
 
 
 def test_a_shared_projection_makes_a_token_look_at_its_likes():
-    attention = SelfAttention(8, heads=2, shared=True, dropout=0.0)
+    attention = SelfAttention(8, heads=2, shared=True, rotary=False, dropout=0.0)
     query = attention.project(torch.randn(1, 6, 8)).unflatten(-1, (2, 4))[0, :, 0]
     scores = query @ query.T
     torch.testing.assert_close(scores, scores.T)
@@ -138,6 +138,16 @@ def test_a_published_transformer_drops_half_and_a_repaired_one_a_tenth():
         model = build("c1dct", **FIVE_S, repaired=repaired)
         assert {m.p for m in model.modules() if isinstance(m, nn.Dropout)} == {rate}
         assert model.blocks[0].attend[1].dropout == (0.0 if repaired else 0.5)
+
+
+@pytest.mark.parametrize("rotary", [False, True])
+def test_only_turned_by_their_place_do_tokens_know_how_far_apart_they_lie(rotary):
+    attention = SelfAttention(8, heads=2, shared=False, rotary=rotary, dropout=0.0).eval()
+    x = torch.randn(1, 6, 8)
+    swapped = x[:, [1, 0, 2, 3, 4, 5]]  # the last token sees the same ones, elsewhere
+    same = torch.allclose(attention(x)[:, -1], attention(swapped)[:, -1], atol=1e-6)
+    assert same is not rotary
+    assert build("c1dct", **FIVE_S, repaired=rotary).blocks[0].attend[1].rotary is rotary
 
 
 # whole recordings

@@ -211,7 +211,7 @@ def evaluation_configs(
     whole = {"epochs": own_epochs, "batch_size": own_batch_size, "half": half}
     usual["half"] = half
     rows, records = sets["windows"], sets["records"]
-    slowly = usual | {"epochs": attention_epochs}
+    slowly = usual | {"epochs": attention_epochs, "half": False}  # half is no faster in attention
     wanted = set(BESIDE) if beside == "all" else {n.strip() for n in beside.split(",")} - {""}
     if unknown := sorted(wanted - set(BESIDE)):
         raise ValueError(f"need beside of {', '.join(BESIDE)} or all, got {', '.join(unknown)}")
@@ -219,10 +219,7 @@ def evaluation_configs(
         "repaired": [
             config(rows, "c1dct", seed=s, arguments=REPAIRED, **slowly) for s in beside_seeds
         ],
-        # half the bits are no faster in attention
-        "transformer": [
-            config(rows, "transformer", seed=s, **slowly | {"half": False}) for s in beside_seeds
-        ],
+        "transformer": [config(rows, "transformer", seed=s, **slowly) for s in beside_seeds],
     }
     asked = zip(attention.items(), BESIDE, strict=True)
     lengths = _lengths(models, longer, epochs)

@@ -146,7 +146,7 @@ HAND = {
         sign=-1,
     ),
     "attention repaired": Trial(
-        "the same Transformer, sanely started and with three projections, learns more",
+        "the same Transformer, repaired in four places, learns more",
         {"model": "c1dct", "arguments": REPAIRED},
         against="attention",
         metric="macro_f1",
