@@ -283,7 +283,7 @@ def test_multiplications_of_a_recurrent_layer_are_counted_in_both_directions(kin
 
 
 def test_multiplications_of_attention_are_counted():
-    layer = Turned(SelfAttention(8, heads=2, shared=False, dropout=0.5))
+    layer = Turned(SelfAttention(8, heads=2, shared=False, rotary=False, dropout=0.5))
     assert multiply_adds(layer, 8, 16) == 16 * 8 * (3 * 8 + 8) + 2 * 16 * 16 * 8
 
 
