@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from ecglib import chapter, paths
+from ecglib.rhythms import trials
 
 BEGIN, END = "<!-- results: written by `python -m ecglib readme` -->", "<!-- end of results -->"
 NOT_RUN = "Not yet run: the published edition has no results of it so far."
@@ -29,7 +30,7 @@ RHYTHMS = {
     "published": "published test set",
     "5fold": "five folds, every recording once",
 }
-OURS = ("three views", "rhythm_net and measurements", "rhythm_net")  # means over seeds
+OURS = (trials.VIEWS, f"{trials.MODEL}{trials.SECOND}", trials.MODEL)  # means over seeds
 RECALL = ", recall"  # behind a network's name: decided with recall first
 
 
@@ -103,7 +104,12 @@ def _beats(metrics: dict) -> str:
 
 def _rhythms(metrics: dict) -> str:
     picked = metrics["selected"]
-    wanted = {"published": (picked["model"], *OURS, picked["short_model"]), "5fold": OURS}
+    wanted = {"published": (picked["model"], *OURS, picked["short_model"])}
+    wanted["5fold"] = (picked.get("folded"), *OURS)  # nothing if the selected one has no folds
+    views = (
+        "`rhythm_net` sees whole recordings; `three views` are a smaller one, a network that sees "
+        "five seconds and trees on measurements, with a third of the say each. "
+    )
     tested = metrics["protocols"]["published"]["split"]["test"]["patients"]
     return (
         _rows(metrics, RHYTHMS, wanted, ("macro_f1", "f1_N", "f1_O", "f1_A"))
@@ -111,9 +117,8 @@ def _rhythms(metrics: dict) -> str:
         "The selected network is set in bold, chosen on validation recordings; x3: three seeds "
         f"decide together, the others are means over seeds. `{picked['short_model']}` is the one "
         "chosen among those that see five seconds, most of them networks published before. "
-        "`rhythm_net` sees whole recordings; `three views` are a smaller one, a network that sees "
-        "five seconds and trees on measurements, with a third of the say each. "
-        "Networks of earlier editions were scored on the same test recordings."
+        + (views if trials.VIEWS in metrics["protocols"]["published"]["models"] else "")
+        + "Networks of earlier editions were scored on the same test recordings."
     )
 
 
@@ -136,12 +141,12 @@ def _rows(
     rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for protocol, words in protocols.items():
         models = metrics["protocols"].get(protocol, {}).get("models", {})
-        there = [name for name in dict.fromkeys(wanted.get(protocol, ())) if name in models]
-        for place, name in enumerate(there):
-            test = models[name]["test"]
+        for place, name in enumerate(dict.fromkeys(wanted.get(protocol, ()))):
+            test = models.get(name, {}).get("test", {})
             numbers = [chapter.interval(test[n]) if n in test else "" for n in scores]
-            shown = name if place else f"**{name}**"
-            rows.append(f"| {' | '.join((words, shown, *numbers))} |")
+            if any(numbers):
+                shown = name if place else f"**{name}**"
+                rows.append(f"| {' | '.join((words, shown, *numbers))} |")
     return "\n".join(rows)
 
 

@@ -94,6 +94,32 @@ def test_of_beats_the_selected_network_is_shown_at_both_points_beside_the_start_
     assert "| **fine-tuned** | 95.0 (94.0 to 96.0) |  |" in said and "frozen" not in said
 
 
+@pytest.mark.parametrize("folded", ["three views", None])
+def test_of_rhythms_only_the_selected_network_is_set_in_bold(small, folded):
+    score = {"value": 0.95, "low": 0.94, "high": 0.96}
+    test = {"test": dict.fromkeys(("macro_f1", "f1_N", "f1_O", "f1_A"), score)}
+    published = dict.fromkeys(("three views x3", "three views", "rhythm_net", "plain"), test)
+    folds = dict.fromkeys(("rhythm_net", *([folded] if folded else [])), test)
+    split = {"test": {"patients": 818}}
+    found = {
+        "profile": "full",
+        "source": "physionet",
+        "protocols": {
+            "published": {"models": published, "split": split},
+            "5fold": {"models": folds},
+        },
+        "selected": {"model": "three views x3", "short_model": "plain", "folded": folded},
+    }
+    file = paths.published("exercise_05") / "metrics.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(found))
+    readme.write()
+    said = (small / "README.md").read_text()
+    assert said.count("**three views x3**") == 1
+    assert said.count("**three views**") == (1 if folded else 0)
+    assert "**rhythm_net**" not in said and said.count("| rhythm_net |") == 2
+
+
 def test_a_demo_does_not_reach_the_readme(small):
     file = paths.published("exercise_03") / "metrics.json"
     file.write_text(json.dumps(metrics(profile="demo")))

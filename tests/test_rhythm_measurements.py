@@ -7,7 +7,7 @@ from scipy.special import softmax
 from tiny_rhythms import a_run, recordings
 
 from ecglib import datasets
-from ecglib.rhythms import fusion, measurements, scores, yardsticks
+from ecglib.rhythms import fusion, measurements, results, scores, yardsticks
 
 FS = 150.0
 
@@ -186,6 +186,28 @@ def test_training_records_that_an_opinion_does_not_know_are_left_out(windows, me
     features = [fusion.record_features(run, windows)]
     found = fusion.joined(features, trees[~trees["record"].isin(gone)])
     assert sorted(set(features[0]["record"]) - set(found["record"])) == sorted(gone)
+    many = trees.loc[trees["split"] == "train", "record"].iloc[:20]
+    with pytest.raises(ValueError, match="need an opinion on 150 records and 3 classes, got 130"):
+        fusion.joined(features, trees[~trees["record"].isin(many)])
+
+
+def test_several_seeds_with_an_opinion_decide_by_threes(windows, measured):
+    runs = [a_run(windows, seed=s, model="rhythm_net") for s in range(6)]
+    near = scores.decided([a_run(windows, seed=s) for s in range(6)], {"records": windows})
+    trees, sets = yardsticks.boosted(windows, measured), {"records": windows}
+    about = {"how": "mean log p", "opinions": [near, trees], "n_others": 100, "n_trees": 10}
+    found = results.joint("views", runs, sets, **about)
+    assert list(found) == ["views", "views x3"]
+    (alone, one), (together, three) = found.values()
+    assert (alone["seed"].nunique(), together["seed"].nunique()) == (6, 2)
+    size = runs[0].n_parameters + 100
+    assert (one["parameters"], three["parameters"]) == (size + 10, 3 * size + 10)
+    assert one["test"]["macro_f1"]["value"] == pytest.approx(scores.plain_scores(alone)["macro_f1"])
+    last = scores.decided(runs[3:], sets, opinions=[near[near["seed"] > 2], trees], together=True)
+    second = together[together["seed"] == 1]
+    columns = ["p_0", "p_1", "p_2"]
+    np.testing.assert_allclose(second[columns].to_numpy(), last[columns].to_numpy())
+    assert list(results.joint("views", runs[:1], sets, **about)) == ["views"]
 
 
 def test_in_folds_each_network_hears_the_trees_that_learnt_from_the_same_records(windows, measured):

@@ -114,7 +114,7 @@ def test_a_single_number_a_channel_is_judged_by_the_running_values():
 
 def test_three_projections_or_the_repair_cost_as_much():
     apart = build("c1dct", **FIVE_S, shared_projection=False)
-    repaired = build("c1dct", **FIVE_S, repaired=True)
+    repaired = build("c1dct", **FIVE_S, repaired=True, rotary=True)
     assert n_parameters(apart) == n_parameters(repaired) == 82_308
     assert keras_total(apart) == 82_500
 
@@ -147,7 +147,7 @@ def test_only_turned_by_their_place_do_tokens_know_how_far_apart_they_lie(rotary
     swapped = x[:, [1, 0, 2, 3, 4, 5]]  # the last token sees the same ones, elsewhere
     same = torch.allclose(attention(x)[:, -1], attention(swapped)[:, -1], atol=1e-6)
     assert same is not rotary
-    assert build("c1dct", **FIVE_S, repaired=rotary).blocks[0].attend[1].rotary is rotary
+    assert build("c1dct", **FIVE_S, rotary=rotary).blocks[0].attend[1].rotary is rotary
 
 
 # whole recordings

@@ -48,6 +48,17 @@ def test_metrics_keep_the_contract(found):
     assert trials.MODEL in models
     assert found["selected"]["model"] in models and found["selected"]["short_model"] in models
     assert found["selected"]["fusion"] in fusion.FUSIONS
+    assert found["selected"]["own_alone"] in models
+
+
+def test_what_decides_together_stays_within_the_size_allowed_and_has_folds(found):
+    published, folds = (found["protocols"][name]["models"] for name in ("published", "5fold"))
+    for name in (f"{trials.MODEL}{trials.SECOND}", trials.VIEWS):
+        assert published[name]["parameters"] == folds[name]["parameters"] <= trials.LARGEST
+    views = published[trials.VIEWS]["parameters"]
+    assert published[f"{trials.VIEWS} x3"]["parameters"] > 2.9 * views
+    folded = found["selected"]["folded"]
+    assert folded is None or found["selected"]["model"].startswith(folded) and folded in folds
 
 
 def test_the_table_of_results_has_the_published_form_with_budget_and_intervals(out):

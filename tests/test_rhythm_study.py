@@ -121,6 +121,11 @@ def test_what_decides_together_is_small_and_has_folds_of_its_own(sets):
     assert parameters + yardsticks.boosted_size(3) <= trials.LARGEST
     none = study.evaluation_configs(sets, view_seeds=[], **about)
     assert not none["near"] and not none["far"]
+    with pytest.raises(ValueError, match="need view_seeds for view_fold_seeds, got none"):
+        study.evaluation_configs(sets, view_seeds=[], view_fold_seeds=[0], **about)
+    two = {name: sets[name] for name in ("windows", "records")}
+    with pytest.raises(ValueError, match="need the set records v2 for folds, got windows, records"):
+        study.evaluation_configs(two, fold_seeds=[0])
 
 
 def test_networks_named_for_it_are_trained_longer(sets):
@@ -144,6 +149,12 @@ def test_networks_with_attention_are_trained_beside_the_others_or_left_out(sets)
         sets, models="basic_cnn", seeds=[0], beside_seeds=[0], beside="transformer"
     )
     assert [len(asked[part]) for part in ("family", "repaired", "transformer")] == [1, 0, 1]
+    halved = study.evaluation_configs(sets, seeds=[0], beside_seeds=[0], half=True)
+    assert {part: {made.train.half for made in halved[part]} for part in halved} == {
+        "repaired": {False},
+        "transformer": {False},
+        **dict.fromkeys(("family", "own", "near", "far", "folds"), {True}),
+    }
     none = study.evaluation_configs(sets, models="basic_cnn", seeds=[0], beside="")
     assert not none["repaired"] and not none["transformer"]
     with pytest.raises(ValueError, match="need beside of c1dct repaired, .* or all, got oracle"):

@@ -108,8 +108,9 @@ class C1DCT(ECGNetwork):
     value, so that a token looks first of all at itself and at its likes. Almost all weights
     were drawn with a deviation of 1, where 1 / sqrt(64) keeps the size of what passes: each
     layer multiplies it eightfold, and the first answers are tens apart. Half of everything was
-    dropped, the attention weights included. And each place was a vector of its own, from which
-    attention has to find out how far apart two tokens lie, which is what a rhythm is about.
+    dropped, the attention weights included. And places were nothing but vectors, each of its own,
+    from which attention has to find out how far apart two tokens lie, which is what a rhythm is
+    about.
     Normalising before each layer and again before the pooling was right and stays.
 
     Parameters
@@ -118,8 +119,10 @@ class C1DCT(ECGNetwork):
         One layer for query, key and value, as published (65,668 numbers to learn); three layers
         have 82,308.
     repaired : bool
-        Three layers, weights by Glorot's rule, positions of 0.02 and rotary ones in the attention,
-        a tenth dropped, and nothing of the attention weights.
+        Three layers, weights by Glorot's rule, positions of 0.02, a tenth dropped, and nothing
+        of the attention weights.
+    rotary : bool
+        Queries and keys are turned by their place, beside the positions that are added.
     dropout : float, optional
         By default 0.5 as published, 0.1 when repaired.
 
@@ -141,6 +144,7 @@ class C1DCT(ECGNetwork):
         n_samples: int,
         shared_projection: bool = True,
         repaired: bool = False,
+        rotary: bool = False,
         dropout: float | None = None,
     ) -> None:
         super().__init__(
@@ -160,7 +164,7 @@ class C1DCT(ECGNetwork):
         )
         self.places = nn.Parameter(torch.empty(n_samples // 5 // 3, WIDTH))
         self.drop = nn.Dropout(dropout)
-        options = {"shared": shared_projection and not repaired, "rotary": repaired}
+        options = {"shared": shared_projection and not repaired, "rotary": rotary}
         options |= {"dropout": dropout, "quiet": 0.0 if repaired else dropout}
         self.blocks = nn.Sequential(
             *(CompactBlock(WIDTH, heads=HEADS, inner=INNER, **options) for _ in range(BLOCKS))

@@ -29,6 +29,7 @@ HEARING = ("mean log p", "prior-corrected")  # that can hear further opinions
 KINDS = ("mean_p", "log_p", "vote")  # what is known of a record's windows, a column a class
 ALPHAS = np.linspace(0, 1.5, 31)  # how far the prior is taken out
 N_PARTS = 5  # of the validation records, each decided as the others ask for
+MOST = 0.95  # of the training records, on which each opinion has to say something
 NEAR = 2  # neighbours to either side whose F1 counts when alpha is chosen
 ABOUT = ["record", "patient", "split", "label"]
 
@@ -135,7 +136,7 @@ def joined(features: Sequence[pd.DataFrame], *others: pd.DataFrame) -> pd.DataFr
     ----------
     features : what `record_features` returns of one network, or of several that are one opinion
     others : record, split and `p_i`, such as `yardsticks.boosted` returns of the same protocol
-        Training records on which one of them says nothing are left out.
+        Training records on which one of them says nothing, at most a twentieth, are left out.
 
     Returns
     -------
@@ -144,8 +145,8 @@ def joined(features: Sequence[pd.DataFrame], *others: pd.DataFrame) -> pd.DataFr
     Raises
     ------
     ValueError
-        If an opinion lacks a record of validation or test or a class, or has learnt from other
-        records.
+        If an opinion lacks a record of validation or test, more of training or a class, or has
+        learnt from other records.
     """
     members = same_records(features)
     about = members[0][[*ABOUT, "n_windows"]]
@@ -162,7 +163,9 @@ def joined(features: Sequence[pd.DataFrame], *others: pd.DataFrame) -> pd.DataFr
                 f"{one['split']} here and in {one['split_there']} there"
             )
         p = of(asked, "p")
-        if p.shape != said[0].shape or np.isnan(p[asked["split"] != "train"]).any():
+        known, learnt = ~np.isnan(p).any(axis=1), (asked["split"] == "train").to_numpy()
+        enough = known[~learnt].all() and known[learnt].mean() >= MOST
+        if p.shape != said[0].shape or not enough:
             raise ValueError(
                 f"need an opinion on {len(about)} records and {said[0].shape[1]} classes, got "
                 f"{len(other)} records and {of(other, 'p').shape[1]} classes"

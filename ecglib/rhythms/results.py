@@ -58,6 +58,35 @@ def protocol_entry(
     return {"split": sizes, "models": models}
 
 
+def joint(
+    name: str,
+    found: Sequence[Run],
+    sets: Mapping[str, Windows],
+    *,
+    how: str,
+    opinions: Sequence[pd.DataFrame],
+    n_others: int = 0,
+    n_trees: int = 0,
+) -> dict[str, tuple[pd.DataFrame, dict]]:
+    """What networks decide with further opinions, and its entry for ``metrics.json``, by name.
+
+    Seed by seed under `name`; behind it, of several seeds, three of them together.
+
+    Parameters
+    ----------
+    found, sets, how, opinions : as for `scores.decided`
+    n_others : int, parameters of the other networks, of one seed
+    n_trees : int, numbers in trees, which are the same for all seeds
+    """
+    out = {}
+    n_seeds = len({run.config.train.seed for run in found})
+    for title, n in {name: 1, committee(name, found): min(n_seeds, COMMITTEE)}.items():
+        one = decided(found, sets, how=how, opinions=opinions, together=n > 1)
+        size = n * (found[0].n_parameters + n_others) + n_trees
+        out[title] = one, model_entry(one, n_parameters=size)
+    return out
+
+
 def model_entry(decisions: pd.DataFrame, *, n_parameters: int = 0) -> dict:
     """What ``metrics.json`` says of one network or yardstick; sets that it lacks are left out."""
     there = set(decisions["split"])

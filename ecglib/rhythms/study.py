@@ -205,13 +205,19 @@ def evaluation_configs(
     `beside` leaves them out, `own` (our network on whole recordings), `near` and `far` (what
     decides together: `FAMILY_MODEL` on five seconds and our network made smaller on whole
     recordings, for `view_seeds`) and `folds` (our network, so that every record is tested once, for
-    `fold_seeds`; for `view_fold_seeds` `near` and `far` have folds, too).
+    `fold_seeds`; for `view_fold_seeds` `near` and `far` have folds, too). Networks beside learn
+    with all bits whatever `half` says, which is no slower there.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a set for folds is missing, or there are `view_fold_seeds` only.
     """
     usual = {"epochs": epochs, "epoch_windows": epoch_windows, "batch_size": batch_size}
     whole = {"epochs": own_epochs, "batch_size": own_batch_size, "half": half}
     usual["half"] = half
     rows, records = sets["windows"], sets["records"]
-    slowly = usual | {"epochs": attention_epochs, "half": False}  # half is no faster in attention
+    slowly = usual | {"epochs": attention_epochs, "half": False}
     wanted = set(BESIDE) if beside == "all" else {n.strip() for n in beside.split(",")} - {""}
     if unknown := sorted(wanted - set(BESIDE)):
         raise ValueError(f"need beside of {', '.join(BESIDE)} or all, got {', '.join(unknown)}")
@@ -233,6 +239,10 @@ def evaluation_configs(
     out |= {section: group if name in wanted else [] for (section, group), name in asked}
     out["own"] = [config(records, seed=s, **whole) for s in own_seeds]
     apart = sets.get("records v2")  # for folds, which the published split has no part in
+    if apart is None and (fold_seeds or view_fold_seeds):
+        raise ValueError(f"need the set records v2 for folds, got {', '.join(sets)}")
+    if view_fold_seeds and not view_seeds:
+        raise ValueError("need view_seeds for view_fold_seeds, got none")
     near = usual | _lengths(FAMILY_MODEL, longer, epochs)[FAMILY_MODEL]
     small = whole | {"arguments": SMALL}
     out["near"] = [config(rows, FAMILY_MODEL, seed=s, **near) for s in view_seeds]

@@ -96,7 +96,7 @@ ARGUMENTS = {(name, "windows"): {"dropout": 0.1} for name in FAMILY} | {  # by n
 }
 SMALL = {"width": 24, "hidden": 48}  # of our network, where others share its parameters
 SECOND, VIEWS = " and measurements", "three views"  # what decides together, behind a name and whole
-REPAIRED = {"shared_projection": False, "repaired": True}  # of c1dct
+REPAIRED = {"shared_projection": False, "repaired": True, "rotary": True}  # of c1dct
 
 # The change names the set (windows if it does not), the model and how many times as many epochs;
 # the rest is training.
