@@ -11,6 +11,7 @@ import yaml
 from typer.main import get_command
 
 from ecglib import cli, paths, readme, train
+from ecglib.rhythms import trials
 
 ROOT = paths.root()
 
@@ -92,6 +93,11 @@ def test_of_beats_the_selected_network_is_shown_at_both_points_beside_the_start_
     assert said.count("| se_resnet x2, recall |") == 2 and said.count("| course_2d |") == 1
     assert "transformer" not in said
     assert "| **fine-tuned** | 95.0 (94.0 to 96.0) |  |" in said and "frozen" not in said
+
+
+def test_the_readme_calls_our_networks_what_the_pages_call_them():
+    views, second, alone = trials.VIEWS, f"{trials.MODEL}{trials.SECOND}", trials.MODEL
+    assert readme.OURS == (views, second, alone)
 
 
 @pytest.mark.parametrize("folded", ["three views", None])
