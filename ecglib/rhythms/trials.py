@@ -96,7 +96,8 @@ ARGUMENTS = {(name, "windows"): {"dropout": 0.1} for name in FAMILY} | {  # by n
 }
 SMALL = {"width": 24, "hidden": 48}  # of our network, where others share its parameters
 SECOND, VIEWS = " and measurements", "three views"  # what decides together, behind a name and whole
-REPAIRED = {"shared_projection": False, "repaired": True, "rotary": True}  # of c1dct
+STARTED = {"shared_projection": False, "repaired": True}  # of c1dct
+REPAIRED = STARTED | {"rotary": True}
 
 # The change names the set (windows if it does not), the model and how many times as many epochs;
 # the rest is training.
@@ -146,9 +147,15 @@ HAND = {
         sign=-1,
     ),
     "attention repaired": Trial(
-        "the same Transformer, repaired in four places, learns more",
-        {"model": "c1dct", "arguments": REPAIRED},
+        "the same Transformer, sanely started and with three projections, learns more",
+        {"model": "c1dct", "arguments": STARTED},
         against="attention",
+        metric="macro_f1",
+    ),
+    "attention with distance": Trial(
+        "it learns more once queries and keys know how far apart two tokens lie",
+        {"model": "c1dct", "arguments": REPAIRED},
+        against="attention repaired",
         metric="macro_f1",
     ),
     "whole recordings": Trial(
