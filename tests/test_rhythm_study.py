@@ -77,7 +77,7 @@ def test_networks_come_by_name_in_the_book_s_order():
 
 def test_a_trial_brings_what_it_is_compared_with(sets):
     asked = study.training_configs(sets, experiments="attention with distance")
-    attention = ["attention", "attention repaired", "attention with distance"]
+    attention = ["attention", "attention restarted", "attention with distance"]
     assert list(asked) == ["plain", "residual", *attention]
     with pytest.raises(ValueError, match="need experiments of plain, .* or all, got faster"):
         study.training_configs(sets, experiments="faster")

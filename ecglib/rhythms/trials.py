@@ -146,7 +146,7 @@ HAND = {
         metric="macro_f1",
         sign=-1,
     ),
-    "attention repaired": Trial(
+    "attention restarted": Trial(
         "the same Transformer, sanely started and with three projections, learns more",
         {"model": "c1dct", "arguments": STARTED},
         against="attention",
@@ -155,7 +155,7 @@ HAND = {
     "attention with distance": Trial(
         "it learns more once queries and keys know how far apart two tokens lie",
         {"model": "c1dct", "arguments": REPAIRED},
-        against="attention repaired",
+        against="attention restarted",
         metric="macro_f1",
     ),
     "whole recordings": Trial(
