@@ -187,6 +187,10 @@ def test_repaired_and_published_are_told_apart_by_name(sets):
     asked = study.evaluation_configs(sets, models="c1dct", seeds=[0])
     names = [trials.title(asked[part][0]) for part in ("family", "repaired", "own")]
     assert names == ["c1dct", "c1dct repaired", "rhythm_net"]
+    restarted = study.config(sets["windows"], "c1dct", arguments=trials.RESTARTED)
+    assert trials.title(restarted) == "c1dct restarted"
+    other = study.config(sets["records"], "transformer", arguments=trials.SMALL)
+    assert "small" not in trials.title(other)
     whole = study.config(sets["records"], "transformer")
     assert trials.title(whole) == "transformer on recordings"
 

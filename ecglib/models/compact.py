@@ -110,8 +110,7 @@ class C1DCT(ECGNetwork):
     layer multiplies it eightfold, and the first answers are tens apart. Half of everything was
     dropped, the attention weights included. And places were nothing but vectors, each of its own,
     from which attention has to find out how far apart two tokens lie, which is what a rhythm is
-    about.
-    Normalising before each layer and again before the pooling was right and stays.
+    about. Normalising before each layer and again before the pooling was right and stays.
 
     Parameters
     ----------
@@ -120,9 +119,9 @@ class C1DCT(ECGNetwork):
         have 82,308.
     repaired : bool
         Three layers, weights by Glorot's rule, positions of 0.02, a tenth dropped, and nothing
-        of the attention weights.
+        of the attention weights: the first three faults.
     rotary : bool
-        Queries and keys are turned by their place, beside the positions that are added.
+        Queries and keys are turned by their place, beside the positions that are added: the last.
     dropout : float, optional
         By default 0.5 as published, 0.1 when repaired.
 

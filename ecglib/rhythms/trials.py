@@ -95,9 +95,9 @@ ARGUMENTS = {(name, "windows"): {"dropout": 0.1} for name in FAMILY} | {  # by n
     ("transformer", "records"): {"stride": 30, "width": 64, "kernel": 15, "position": False},
 }
 SMALL = {"width": 24, "hidden": 48}  # of our network, where others share its parameters
-SECOND, VIEWS = " and measurements", "three views"  # what decides together, behind a name and whole
-STARTED = {"shared_projection": False, "repaired": True}  # of c1dct
-REPAIRED = STARTED | {"rotary": True}
+SECOND, VIEWS = " and measurements", "three views"  # a network with trees, and all three
+RESTARTED = {"shared_projection": False, "repaired": True}  # of c1dct
+REPAIRED = RESTARTED | {"rotary": True}
 
 # The change names the set (windows if it does not), the model and how many times as many epochs;
 # the rest is training.
@@ -148,7 +148,7 @@ HAND = {
     ),
     "attention restarted": Trial(
         "the same Transformer, sanely started and with three projections, learns more",
-        {"model": "c1dct", "arguments": STARTED},
+        {"model": "c1dct", "arguments": RESTARTED},
         against="attention",
         metric="macro_f1",
     ),
@@ -198,7 +198,10 @@ FAMILY_CHANGES = {  # one at a time, around one of the published networks on fiv
 
 def title(made: RunConfig) -> str:
     """What a page calls the network of a run."""
-    name = made.model + (" repaired" if made.arguments.get("repaired") else "")
-    name += " small" if SMALL.items() <= made.arguments.items() else ""
+    name = made.model
+    if made.arguments.get("repaired"):
+        name += " repaired" if made.arguments.get("rotary") else " restarted"
+    if made.model == MODEL and SMALL.items() <= made.arguments.items():
+        name += " small"
     whole = made.train.fs < PUBLISHED_FS and made.model != MODEL
     return name + (" on recordings" if whole else "")
