@@ -90,12 +90,13 @@ class Chapter:
         """One line of Markdown: the profile and the recordings this page was run with."""
         line = f"*Run with the profile `{self.profile}` on {SOURCES[self.source]}"
         if windows is not None:
-            patients = windows.table["patient"].nunique()
+            whose = "record" if windows.task == "rhythms" else "patient"
+            n = windows.table[whose].nunique()
             views = windows.table["lead"] if "lead" in windows.table else np.zeros(len(windows))
             first = int((views == 0).sum())
             databases = listed(sorted(windows.table["database"].unique()))
-            whose = owners(patients, windows.task, noun="patient", many=None)
-            line += f": {plural(first, 'window')} of {whose}"
+            of = owners(n, windows.task, noun="patient", many=None)
+            line += f": {plural(first, 'window')} of {of}"
             line += f" ({databases})" if self.source == "physionet" else ""
         return line + ".*"
 
