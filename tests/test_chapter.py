@@ -97,7 +97,8 @@ def test_nothing_has_no_minus():
 
 
 def test_the_banner_tells_profile_and_recordings(page):
-    table = pd.DataFrame({"patient": ["a", "a", "b"], "database": "synthetic"})
+    about = {"patient": ["a", "a", "b"], "record": ["1", "2", "3"], "database": "synthetic"}
+    table = pd.DataFrame(about)
     windows = datasets.Windows(
         signal=np.zeros((3, 1, 4), np.float32),
         label=np.zeros(3, int),
@@ -111,7 +112,7 @@ def test_the_banner_tells_profile_and_recordings(page):
     assert "synthetic" in line
     assert "3 windows of 2 patients" in line
     rhythms = page.banner(datasets.Windows(**{**vars(windows), "task": "rhythms"}))
-    assert "3 windows of 2 recordings" in rhythms
+    assert "3 windows of 3 recordings" in rhythms
     assert "\n" not in line
 
 
